@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+# Build and check scripts.
+EXTRA_DIST += build-aux/git-version-gen build-aux/roost-dovecot.m4 \
+	build-aux/run-test build-aux/check-floors.sh build-aux/check-exports.sh \
+	build-aux/install-deps build-aux/with-debian13 build-aux/pytest.sh
+TESTS += build-aux/check-floors.sh build-aux/check-exports.sh

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+# Floor 2: protocols, parsing and formatting only.

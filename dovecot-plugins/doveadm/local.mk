@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+if DOVECOT_PLUGINS
+endif

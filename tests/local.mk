@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# What `make check` runs: unit, plugin and fuzz-replay programs and the checks
+# of build-aux; every one speaks TAP. The tests against real processes are
+# tests/integration (pytest), run by `make check-integration`.
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_COMPILER = $(SHELL) $(top_srcdir)/build-aux/run-test
+SH_LOG_DRIVER = $(LOG_DRIVER)
+AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)' builddir='$(builddir)'; \
+	export srcdir builddir;
+
+include tests/unit/local.mk
+include tests/fuzz/local.mk
+include tests/dovecot/local.mk
+
+check-integration: all
+	$(SHELL) $(top_srcdir)/build-aux/pytest.sh
+.PHONY: check-integration

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# Unit tests of common/ and daemon/: cmocka, tables of named cases.
+if CMOCKA
+TEST_UNIT_LIBS = $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test-buf
+TESTS += tests/unit/test-buf
+tests_unit_test_buf_SOURCES = tests/unit/test-buf.c
+tests_unit_test_buf_LDADD = libroost-base.la $(TEST_UNIT_LIBS)
+else
+check-local: no-cmocka
+no-cmocka:
+	@echo 'make check needs cmocka: run build-aux/install-deps, then configure again' >&2
+	@exit 1
+endif
