@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Unit tests of common/ and daemon/: cmocka, tables of named cases.
+TESTS += tests/unit/test-check-floors.sh
+EXTRA_DIST += tests/unit/test-check-floors.sh
 if CMOCKA
 TEST_UNIT_LIBS = $(CMOCKA_LIBS)
 
