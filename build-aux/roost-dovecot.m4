@@ -49,7 +49,6 @@ AS_CASE([$roost_dovecot_version],
 	[AC_MSG_ERROR([Dovecot "$roost_dovecot_version" is neither 2.3 nor 2.4])])
 AC_DEFINE_UNQUOTED([ROOST_DOVECOT_24], [$roost_dovecot_24],
 	[1 when building for Dovecot 2.4, 0 for 2.3; only dovecot-plugins/compat may test it])
-AM_CONDITIONAL([DOVECOT_24], [test "$roost_dovecot_24" = 1])
 AC_SUBST([DOVECOT_CPPFLAGS])
 AC_SUBST([LIBDOVECOT])
 AC_SUBST([LIBDOVECOT_STORAGE])
