@@ -25,8 +25,8 @@ enum roost_agent_result {
    returns. */
 struct roost_agent_reply {
 	enum roost_agent_result result;
-	bool self;         /* the owner is this node */
-	bool pinned;       /* LOOKUP: a pin exists */
+	bool self;	   /* the owner is this node */
+	bool pinned;	   /* LOOKUP: a pin exists */
 	const char *owner; /* node id, "" if there is none */
 	const char *host;  /* address of the owner for Dovecot's proxy */
 	unsigned int port; /* 0: the service's usual port */
