@@ -5,12 +5,20 @@
 # A target is added by three lines (SOURCES, LDADD, FUZZ_TARGETS).
 if FUZZING
 FUZZ_MAIN =
-FUZZ_LIBS = -fsanitize=fuzzer
 else
 FUZZ_MAIN = tests/fuzz/replay.c
-FUZZ_LIBS =
 endif
 FUZZ_TARGETS =
+
+FUZZ_TARGETS += tests/fuzz/fuzz-kv
+tests_fuzz_fuzz_kv_SOURCES = tests/fuzz/fuzz-kv.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_kv_LDADD = libroost-base.la $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-agent-proto
+tests_fuzz_fuzz_agent_proto_SOURCES = tests/fuzz/fuzz-agent-proto.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_agent_proto_LDADD = libroost-proto-agent.la libroost-base.la \
+	$(FUZZ_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 if !FUZZING

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_INPUT (1024 * 1024)
+#define INPUT_MAX (1024 * 1024)
 #define MUTATIONS 300
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -44,6 +44,7 @@ static void run(const uint8_t *data, size_t size)
 
 static void mutate(const uint8_t *data, size_t size, uint8_t *out)
 {
+	static const uint8_t special[] = "\0\t\n\r\\\"=;:<>@, \xff\x7f";
 	unsigned int changes = 1 + (unsigned int)(next_random() % 8);
 
 	memcpy(out, data, size);
@@ -58,8 +59,7 @@ static void mutate(const uint8_t *data, size_t size, uint8_t *out)
 			out[at] = (uint8_t)next_random();
 			break;
 		case 2:
-			out[at] = "\0\t\n\r\\\"=;:<>@, \xff\x7f"[next_random() %
-								 16];
+			out[at] = special[next_random() % 16];
 			break;
 		default: {
 			size_t from = (size_t)(next_random() % size);
@@ -73,7 +73,7 @@ static void mutate(const uint8_t *data, size_t size, uint8_t *out)
 
 static int replay(const char *path)
 {
-	static uint8_t data[MAX_INPUT], changed[MAX_INPUT];
+	static uint8_t data[INPUT_MAX], changed[INPUT_MAX];
 	FILE *f = fopen(path, "rb");
 	size_t size;
 	int i;
