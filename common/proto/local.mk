@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Floor 2: protocols, parsing and formatting only.
+noinst_LTLIBRARIES += libroost-proto-agent.la
+libroost_proto_agent_la_SOURCES = \
+	common/proto/agent-proto.c common/proto/agent-proto.h
+libroost_proto_agent_la_LIBADD = libroost-base.la

@@ -9,6 +9,19 @@ check_PROGRAMS += tests/unit/test-buf
 TESTS += tests/unit/test-buf
 tests_unit_test_buf_SOURCES = tests/unit/test-buf.c
 tests_unit_test_buf_LDADD = libroost-base.la $(TEST_UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-kv tests/unit/test-agent-proto \
+	tests/unit/test-lease-page
+TESTS += tests/unit/test-kv tests/unit/test-agent-proto \
+	tests/unit/test-lease-page
+tests_unit_test_kv_SOURCES = tests/unit/test-kv.c
+tests_unit_test_kv_LDADD = libroost-base.la $(TEST_UNIT_LIBS)
+tests_unit_test_agent_proto_SOURCES = tests/unit/test-agent-proto.c
+tests_unit_test_agent_proto_LDADD = libroost-proto-agent.la libroost-base.la \
+	$(TEST_UNIT_LIBS)
+tests_unit_test_lease_page_SOURCES = tests/unit/test-lease-page.c
+tests_unit_test_lease_page_LDADD = libroost-lease-page.la libroost-base.la \
+	$(TEST_UNIT_LIBS)
 else
 check-local: no-cmocka
 no-cmocka:
