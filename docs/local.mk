@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 # Manual pages and guides.
-EXTRA_DIST += docs/agent-protocol.md
+EXTRA_DIST += docs/agent-protocol.md docs/bundle-format.md

@@ -20,6 +20,12 @@ tests_fuzz_fuzz_agent_proto_SOURCES = tests/fuzz/fuzz-agent-proto.c \
 tests_fuzz_fuzz_agent_proto_LDADD = libroost-proto-agent.la libroost-base.la \
 	$(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-bundle tests/fuzz/fuzz-floor
+tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz-bundle.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_bundle_LDADD = libroost-bundle.la $(CRYPTO_LIBS) $(FUZZ_LIBS)
+tests_fuzz_fuzz_floor_SOURCES = tests/fuzz/fuzz-floor.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_floor_LDADD = libroost-bundle.la $(FUZZ_LIBS)
+
 check_PROGRAMS += $(FUZZ_TARGETS)
 if !FUZZING
 TESTS += $(FUZZ_TARGETS)
