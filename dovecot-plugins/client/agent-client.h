@@ -29,6 +29,7 @@ struct roost_agent_reply {
 	bool pinned;	   /* LOOKUP: a pin exists */
 	const char *owner; /* node id, "" if there is none */
 	const char *host;  /* address of the owner for Dovecot's proxy */
+	const char *node;  /* this node's own id */
 	unsigned int port; /* 0: the service's usual port */
 	uint64_t epoch;
 	const char *code, *reason;
@@ -58,7 +59,9 @@ struct roost_session;
 /* Announces that this process is going to open the user's mailboxes and
    waits for the agent's yes. 0, or -1 with a message fit for the log.
    After 0 the agent counts this process as a user of the pin until
-   roost_session_close(), or until the process ends. */
+   roost_session_close(), or until the process ends; the session must be
+   closed before the ioloop that was current here is destroyed. When the
+   agent restarts, the session announces itself again. */
 int roost_session_open(const char *base_dir, const char *user,
 		       const char *service, struct roost_session **session_r,
 		       const char **error_r);
@@ -68,7 +71,8 @@ void roost_session_close(struct roost_session **session);
 /* Whether the node still holds its lease: reads the lease page, no call.
    Any doubt (page gone, other boot, deadline passed) is false. */
 bool roost_session_valid(const struct roost_session *session);
-/* CLOCK_BOOTTIME ns at which validity ends unless renewed; UINT64_MAX: never */
+/* CLOCK_BOOTTIME ns at which validity ends unless renewed; UINT64_MAX: never,
+   0: it has ended */
 uint64_t roost_session_deadline(const struct roost_session *session);
 uint64_t roost_session_epoch(const struct roost_session *session);
 
