@@ -18,7 +18,7 @@
 
 #define ROOST_ADDR_TEXT_MAX 46 /* longest text with its NUL */
 #define ROOST_CIDR_TEXT_MAX 50
-#define ROOST_CIDR_SET_MAX 65536 /* networks in one set */
+#define ROOST_CIDR_SET_MAX 16384 /* networks in one set */
 
 struct roost_addr {
 	uint8_t family;	   /* 0 none, 4 or 6 */

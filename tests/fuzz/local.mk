@@ -26,6 +26,14 @@ tests_fuzz_fuzz_bundle_LDADD = libroost-bundle.la $(CRYPTO_LIBS) $(FUZZ_LIBS)
 tests_fuzz_fuzz_floor_SOURCES = tests/fuzz/fuzz-floor.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_floor_LDADD = libroost-bundle.la $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-cidr
+tests_fuzz_fuzz_cidr_SOURCES = tests/fuzz/fuzz-cidr.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cidr_LDADD = libroost-base.la $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-conf
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz-conf.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_conf_LDADD = libroost-base.la $(FUZZ_LIBS)
+
 check_PROGRAMS += $(FUZZ_TARGETS)
 if !FUZZING
 TESTS += $(FUZZ_TARGETS)

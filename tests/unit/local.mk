@@ -29,6 +29,16 @@ tests_unit_test_bundle_SOURCES = tests/unit/test-bundle.c
 tests_unit_test_bundle_LDADD = libroost-bundle.la $(TEST_UNIT_LIBS)
 tests_unit_test_floor_SOURCES = tests/unit/test-floor.c
 tests_unit_test_floor_LDADD = libroost-bundle.la $(TEST_UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-cidr
+TESTS += tests/unit/test-cidr
+tests_unit_test_cidr_SOURCES = tests/unit/test-cidr.c
+tests_unit_test_cidr_LDADD = libroost-base.la $(TEST_UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-conf
+TESTS += tests/unit/test-conf
+tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
+tests_unit_test_conf_LDADD = libroost-base.la $(TEST_UNIT_LIBS)
 else
 check-local: no-cmocka
 no-cmocka:
