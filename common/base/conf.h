@@ -97,7 +97,7 @@ struct roost_conf_table {
 
 struct roost_conf_input {
 	const char *path;	      /* settings file, or NULL: none */
-	char *const *env;	      /* environ, or NULL: none */
+	const char *const *env;	      /* environ, or NULL: none */
 	const char *const *overrides; /* "name=value" of -o; the last wins */
 	size_t override_count;
 };

@@ -48,7 +48,7 @@ static const struct roost_conf_table table = {
 	.size = sizeof(struct test_settings),
 };
 
-static struct roost_conf *parse(const char *text, char *const *env,
+static struct roost_conf *parse(const char *text, const char *const *env,
 				const char *const *overrides, size_t count,
 				struct roost_err *err)
 {
@@ -243,13 +243,13 @@ static void test_errors(void **state)
 
 static void test_precedence(void **state)
 {
-	char *env[] = { "PATH=/bin",
-			"ROOST_TEST_NUMBER=3",
-			"ROOST_TEST_NETS=10.0.0.0/8\n192.0.2.0/24\n",
-			"ROOST_TEST_SERVICE_HOST=10.96.0.7",
-			"ROOST_TEST_PORT=tcp://10.96.0.7:25",
-			"ROOST_TEST_PORT_25_TCP_ADDR=10.96.0.7",
-			NULL };
+	const char *env[] = { "PATH=/bin",
+			      "ROOST_TEST_NUMBER=3",
+			      "ROOST_TEST_NETS=10.0.0.0/8\n192.0.2.0/24\n",
+			      "ROOST_TEST_SERVICE_HOST=10.96.0.7",
+			      "ROOST_TEST_PORT=tcp://10.96.0.7:25",
+			      "ROOST_TEST_PORT_25_TCP_ADDR=10.96.0.7",
+			      NULL };
 	const char *over[] = { "number = 4", "flag=1", "number=5" };
 	struct roost_err err;
 	struct roost_conf *conf =
@@ -273,7 +273,7 @@ static void test_precedence(void **state)
 static void test_bad_environment(void **state)
 {
 	static const struct {
-		char *env;
+		const char *env;
 		const char *over, *error;
 	} cases[] = {
 		{ "ROOST_TEST_NUMBRE=3", NULL,
@@ -297,7 +297,7 @@ static void test_bad_environment(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		char *env[] = { cases[i].env, NULL };
+		const char *env[] = { cases[i].env, NULL };
 
 		assert_null(parse("", env, &cases[i].over,
 				  cases[i].over != NULL ? 1 : 0, &err));
@@ -308,7 +308,7 @@ static void test_bad_environment(void **state)
 static void test_secret(void **state)
 {
 	char path[] = "/tmp/test-conf-XXXXXX", variable[128], *printed;
-	char *env[] = { variable, NULL };
+	const char *env[] = { variable, NULL };
 	struct roost_conf *conf;
 	struct roost_err err;
 	size_t size;
@@ -331,7 +331,7 @@ static void test_secret(void **state)
 	out = open_memstream(&printed, &size);
 	roost_conf_print(conf, out);
 	fclose(out);
-	assert_null(strstr(printed, "word"));
+	assert_null(strstr(printed, "pa$$"));
 	assert_non_null(strstr(printed, "\nsecret = (hidden)\n"));
 	assert_non_null(strstr(printed, "\nquery = a$$b$1$$\n"));
 	assert_non_null(strstr(printed, "\ndir =\n"));
