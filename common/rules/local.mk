@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Floor 2: the decisions, as pure functions; time is an argument.
+noinst_LTLIBRARIES += libroost-rules-pin.la
+libroost_rules_pin_la_SOURCES = \
+	common/rules/lease.c common/rules/lease.h \
+	common/rules/placement.c common/rules/placement.h \
+	common/rules/user-hash.c common/rules/user-hash.h
+libroost_rules_pin_la_LIBADD = -lm

@@ -39,6 +39,12 @@ check_PROGRAMS += tests/unit/test-conf
 TESTS += tests/unit/test-conf
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c
 tests_unit_test_conf_LDADD = libroost-base.la $(TEST_UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-lease tests/unit/test-placement
+TESTS += tests/unit/test-lease tests/unit/test-placement
+tests_unit_test_lease_SOURCES = tests/unit/test-lease.c
+tests_unit_test_lease_LDADD = libroost-rules-pin.la $(TEST_UNIT_LIBS)
+tests_unit_test_placement_SOURCES = tests/unit/test-placement.c
+tests_unit_test_placement_LDADD = libroost-rules-pin.la $(TEST_UNIT_LIBS)
 else
 check-local: no-cmocka
 no-cmocka:
