@@ -34,6 +34,17 @@ FUZZ_TARGETS += tests/fuzz/fuzz-conf
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz-conf.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_conf_LDADD = libroost-base.la $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-canon tests/fuzz/fuzz-from-address \
+	tests/fuzz/fuzz-key tests/fuzz/fuzz-tag-list
+tests_fuzz_fuzz_canon_SOURCES = tests/fuzz/fuzz-canon.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_canon_LDADD = libroost-dkim.la $(FUZZ_LIBS)
+tests_fuzz_fuzz_tag_list_SOURCES = tests/fuzz/fuzz-tag-list.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_tag_list_LDADD = libroost-dkim.la $(FUZZ_LIBS)
+tests_fuzz_fuzz_from_address_SOURCES = tests/fuzz/fuzz-from-address.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_from_address_LDADD = libroost-dkim.la $(FUZZ_LIBS)
+tests_fuzz_fuzz_key_SOURCES = tests/fuzz/fuzz-key.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_key_LDADD = libroost-dkim.la $(FUZZ_LIBS)
+
 check_PROGRAMS += $(FUZZ_TARGETS)
 if !FUZZING
 TESTS += $(FUZZ_TARGETS)

@@ -45,6 +45,17 @@ tests_unit_test_lease_SOURCES = tests/unit/test-lease.c
 tests_unit_test_lease_LDADD = libroost-rules-pin.la $(TEST_UNIT_LIBS)
 tests_unit_test_placement_SOURCES = tests/unit/test-placement.c
 tests_unit_test_placement_LDADD = libroost-rules-pin.la $(TEST_UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-dkim-canon tests/unit/test-dkim-parse \
+	tests/unit/test-dkim-sign
+TESTS += tests/unit/test-dkim-canon tests/unit/test-dkim-parse \
+	tests/unit/test-dkim-sign
+tests_unit_test_dkim_canon_SOURCES = tests/unit/test-dkim-canon.c
+tests_unit_test_dkim_canon_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
+tests_unit_test_dkim_parse_SOURCES = tests/unit/test-dkim-parse.c
+tests_unit_test_dkim_parse_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
+tests_unit_test_dkim_sign_SOURCES = tests/unit/test-dkim-sign.c
+tests_unit_test_dkim_sign_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 else
 check-local: no-cmocka
 no-cmocka:
