@@ -75,5 +75,7 @@ bool roost_session_valid(const struct roost_session *session);
    0: it has ended */
 uint64_t roost_session_deadline(const struct roost_session *session);
 uint64_t roost_session_epoch(const struct roost_session *session);
+/* The boot of the node that the OPEN was answered with. */
+uint64_t roost_session_boot(const struct roost_session *session);
 
 #endif

@@ -225,3 +225,8 @@ uint64_t roost_session_epoch(const struct roost_session *session)
 {
 	return session->epoch;
 }
+
+uint64_t roost_session_boot(const struct roost_session *session)
+{
+	return session->boot;
+}
