@@ -13,6 +13,8 @@ include tests/unit/local.mk
 include tests/fuzz/local.mk
 include tests/dovecot/local.mk
 
+EXTRA_DIST += tests/lab tests/integration
+CLEANFILES += pytest.xml
 check-integration: all
 	$(SHELL) $(top_srcdir)/build-aux/pytest.sh
 .PHONY: check-integration
