@@ -3,6 +3,7 @@
 import imaplib
 import re
 import smtplib
+import socket
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
@@ -10,20 +11,21 @@ imaplib.Commands.setdefault('ENABLE', ('AUTH',))
 TIMEOUT = 15
 
 
+CLIENT_HOST = 100  # the address of clients in the lab's network
+
+
 class imap(imaplib.IMAP4):  # used like a function
     """A logged-in IMAP session; as a context manager it logs out."""
 
     def __init__(self, node, user, password, source=None, timeout=TIMEOUT):
-        self._source = source
+        self._source = source or node.lab.address(CLIENT_HOST)
         super().__init__(node.address, node.imap_port, timeout)
         self.greeting = self.welcome.decode()
         self.login(user, password)
 
     def _create_socket(self, timeout):
-        import socket
-        source = (self._source, 0) if self._source else None
         return socket.create_connection((self.host, self.port), timeout,
-                                        source)
+                                        (self._source, 0))
 
     def ok(self, name, *args):
         """A command that must succeed; returns its untagged data."""
@@ -96,6 +98,7 @@ def smtp_send(server, sender, recipient, data=None, **options):
 def lmtp_send(node, sender, recipient, data=None, timeout=TIMEOUT):
     """Delivers straight to a node."""
     with smtplib.LMTP(node.address, node.lmtp_port, 'client.test',
+                      (node.lab.address(CLIENT_HOST), 0),
                       timeout=timeout) as client:
         client.sendmail(sender, [recipient],
                         data or message(sender, recipient))

@@ -22,7 +22,7 @@ def dovecot_version():
 
 class Dovecot(Component):
     """users: name -> password. roost: None for plain Dovecot, else a dict of
-    Roost settings ({} for the defaults). extra: more settings, nested dicts
+    Roost's settings without roost_ ({} for a cluster of one). extra: more settings, nested dicts
     by block name, merged over the generated ones. index: folder for the
     indexes (plain Dovecot); store: the mail store, shared by default."""
 
@@ -30,7 +30,7 @@ class Dovecot(Component):
     start_timeout = 30
 
     def __init__(self, lab, name='n1', host=None, users=None, roost=None,
-                 extra=None, index=None, store=None, peers=()):
+                 extra=None, index=None, store=None):
         super().__init__(lab, name)
         self.address = lab.address(
             host or 1 + sum(isinstance(c, Dovecot) for c in lab.components
@@ -38,7 +38,6 @@ class Dovecot(Component):
         self.users = dict(users or {})
         self.roost, self.extra = roost, extra or {}
         self.index, self.store = index, store or lab.store
-        self.peers = list(peers)
         self.base = self.dir / 'base'
         self.conf = self.dir / 'dovecot.conf'
         self.passwd = self.dir / 'passwd'
@@ -53,6 +52,8 @@ class Dovecot(Component):
         self.write_users()
         self.write_conf()
         if self.roost is not None:
+            (self.dir / 'index').mkdir()
+            (self.dir / 'index').chmod(0o1777)
             self.mounts = self.lab.dovecot_view()
 
     def write_users(self):

@@ -4,9 +4,11 @@ from .run import MAIL_UID
 
 
 def render(conf, indent=''):
-    """Dovecot's configuration syntax; a dict becomes a block."""
+    """Dovecot's configuration syntax; a dict becomes a block. What follows
+    # in a name only tells two blocks of the same name apart."""
     text = ''
     for key, value in conf.items():
+        key = key.partition('#')[0]
         if isinstance(value, dict):
             text += f'{indent}{key} {{\n{render(value, indent + "  ")}' \
                     f'{indent}}}\n'
@@ -86,5 +88,22 @@ def _mail_24(node):
 
 
 def roost_conf(node, settings):
-    """What a site adds for Roost."""
-    raise NotImplementedError
+    """What a site adds for Roost; the settings without their roost_."""
+    values = {'roost_node': node.name,
+              'roost_node_addr': node.address,
+              'roost_node_ports': f'imap:{node.imap_port} '
+                                  f'pop3:{node.pop3_port} '
+                                  f'lmtp:{node.lmtp_port}',
+              'roost_index_root': node.dir / 'index'}
+    values |= {f'roost_{name}': value for name, value in settings.items()}
+    conf = {
+        # the nodes; LMTP's proxy connections come from 127.0.0.1 here
+        'login_trusted_networks': f'{node.lab.address(0)}/28 127.0.0.1',
+        'login_source_ips': node.address,
+        'lmtp_proxy': True,
+    }
+    if node.version >= (2, 4):
+        return conf | values | {'mail_plugins': {'roost': True},
+                                'passdb roost': {}}
+    return conf | {'mail_plugins': 'roost', 'plugin': values,
+                   'passdb#roost': {'driver': 'roost'}}
