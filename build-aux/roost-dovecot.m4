@@ -42,13 +42,21 @@ roost_dovecot_version=`printf '#include "config.h"\nroost PACKAGE_VERSION\n' |
 	$CC -E -P $DOVECOT_CPPFLAGS - 2>/dev/null |
 	$SED -n 's/^roost "\(.*\)"$/\1/p'`
 AC_MSG_RESULT([$roost_dovecot_version])
+dnl Distributions patch struct layouts without changing the ABI version.
+AC_CHECK_MEMBER([struct auth_passdb.username_filter], [], [],
+	[#include "lib.h"
+#include "auth-common.h"
+#include "auth.h"])
 CPPFLAGS=$roost_save_CPPFLAGS
 AS_CASE([$roost_dovecot_version],
 	[2.3.*], [roost_dovecot_24=0],
 	[2.4.*], [roost_dovecot_24=1],
 	[AC_MSG_ERROR([Dovecot "$roost_dovecot_version" is neither 2.3 nor 2.4])])
-AC_DEFINE_UNQUOTED([ROOST_DOVECOT_24], [$roost_dovecot_24],
-	[1 when building for Dovecot 2.4, 0 for 2.3; only dovecot-plugins/compat may test it])
+dnl For dovecot-plugins/compat alone. Not in roost-config.h: that cannot stand
+dnl beside Dovecot's config.h.
+AS_CASE([$ac_cv_member_struct_auth_passdb_username_filter],
+	[yes], [roost_auth_filters=1], [roost_auth_filters=0])
+DOVECOT_CPPFLAGS="$DOVECOT_CPPFLAGS -DROOST_DOVECOT_24=$roost_dovecot_24 -DROOST_AUTH_ENTRY_FILTERS=$roost_auth_filters"
 AC_SUBST([DOVECOT_CPPFLAGS])
 AC_SUBST([LIBDOVECOT])
 AC_SUBST([LIBDOVECOT_STORAGE])

@@ -7,4 +7,4 @@ libroost_bundle_la_SOURCES = \
 	common/bundle/floor.c common/bundle/floor.h \
 	common/bundle/uidlist-head.c common/bundle/uidlist-head.h
 libroost_bundle_la_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS)
-libroost_bundle_la_LIBADD = libroost-base.la $(CRYPTO_LIBS) $(ZSTD_LIBS)
+libroost_bundle_la_LIBADD = $(CRYPTO_LIBS) $(ZSTD_LIBS)

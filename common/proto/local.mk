@@ -3,4 +3,3 @@
 noinst_LTLIBRARIES += libroost-proto-agent.la
 libroost_proto_agent_la_SOURCES = \
 	common/proto/agent-proto.c common/proto/agent-proto.h
-libroost_proto_agent_la_LIBADD = libroost-base.la

@@ -11,6 +11,7 @@ ROOST_SETTINGS_READ = dovecot-plugins/compat/settings-23.c
 ROOST_SETTINGS_MODULE = dovecot-plugins/compat/settings-module-23.c
 endif
 EXTRA_DIST += \
+	dovecot-plugins/compat/auth-compat.h \
 	dovecot-plugins/compat/export.h \
 	dovecot-plugins/compat/settings-23.h \
 	dovecot-plugins/compat/settings-24.h \

@@ -22,9 +22,9 @@ tests_fuzz_fuzz_agent_proto_LDADD = libroost-proto-agent.la libroost-base.la \
 
 FUZZ_TARGETS += tests/fuzz/fuzz-bundle tests/fuzz/fuzz-floor
 tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz-bundle.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_bundle_LDADD = libroost-bundle.la $(CRYPTO_LIBS) $(FUZZ_LIBS)
+tests_fuzz_fuzz_bundle_LDADD = libroost-bundle.la libroost-base.la $(CRYPTO_LIBS) $(FUZZ_LIBS)
 tests_fuzz_fuzz_floor_SOURCES = tests/fuzz/fuzz-floor.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_floor_LDADD = libroost-bundle.la $(FUZZ_LIBS)
+tests_fuzz_fuzz_floor_LDADD = libroost-bundle.la libroost-base.la $(FUZZ_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-cidr
 tests_fuzz_fuzz_cidr_SOURCES = tests/fuzz/fuzz-cidr.c $(FUZZ_MAIN)

@@ -26,9 +26,9 @@ tests_unit_test_lease_page_LDADD = libroost-lease-page.la libroost-base.la \
 check_PROGRAMS += tests/unit/test-bundle tests/unit/test-floor
 TESTS += tests/unit/test-bundle tests/unit/test-floor
 tests_unit_test_bundle_SOURCES = tests/unit/test-bundle.c
-tests_unit_test_bundle_LDADD = libroost-bundle.la $(TEST_UNIT_LIBS)
+tests_unit_test_bundle_LDADD = libroost-bundle.la libroost-base.la $(TEST_UNIT_LIBS)
 tests_unit_test_floor_SOURCES = tests/unit/test-floor.c
-tests_unit_test_floor_LDADD = libroost-bundle.la $(TEST_UNIT_LIBS)
+tests_unit_test_floor_LDADD = libroost-bundle.la libroost-base.la $(TEST_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-cidr
 TESTS += tests/unit/test-cidr
