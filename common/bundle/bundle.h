@@ -61,6 +61,11 @@ int roost_bundle_header_format(const struct roost_bundle_info *info,
 			       uint8_t data[ROOST_BUNDLE_HEADER_SIZE],
 			       struct roost_err *err);
 
+/* Copies a file into memory, as a source for roost_bundle_write(). 1; 0 if
+   there is no such file (size 0, fd -1); -1. */
+int roost_bundle_copy(const char *path, int *fd_r, uint64_t *size_r,
+		      struct roost_err *err);
+
 /* Packs the first info->size[i] bytes of each fds[i] into the empty regular
    file out_fd and sets info->packed_size. Nothing is synced. */
 int roost_bundle_write(int out_fd, struct roost_bundle_info *info,

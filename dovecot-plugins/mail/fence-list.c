@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* fence-list: the changes that go by way of the mailbox list. */
+#include "dovecot-plugins/mail/roost-mail.h"
+#include "dovecot-plugins/mail/roost-mail-private.h"
+#include "dovecot-plugins/mail/fence.h"
+
+static int list_set_subscribed(struct mailbox_list *list, const char *name,
+			       bool set)
+{
+	int ret;
+
+	if (!roost_fence_enter_list(list))
+		return -1;
+	ret = roost_mail_list(list)->module_ctx.super.set_subscribed(list, name,
+								     set);
+	roost_fence_leave();
+	return ret;
+}
+
+static int list_delete_mailbox(struct mailbox_list *list, const char *name)
+{
+	int ret;
+
+	if (!roost_fence_enter_list(list))
+		return -1;
+	ret = roost_mail_list(list)->module_ctx.super.delete_mailbox(list,
+								     name);
+	roost_fence_leave();
+	return ret;
+}
+
+static int list_delete_dir(struct mailbox_list *list, const char *name)
+{
+	int ret;
+
+	if (!roost_fence_enter_list(list))
+		return -1;
+	ret = roost_mail_list(list)->module_ctx.super.delete_dir(list, name);
+	roost_fence_leave();
+	return ret;
+}
+
+static int list_delete_symlink(struct mailbox_list *list, const char *name)
+{
+	int ret;
+
+	if (!roost_fence_enter_list(list))
+		return -1;
+	ret = roost_mail_list(list)->module_ctx.super.delete_symlink(list,
+								     name);
+	roost_fence_leave();
+	return ret;
+}
+
+static int list_rename_mailbox(struct mailbox_list *oldlist,
+			       const char *oldname,
+			       struct mailbox_list *newlist,
+			       const char *newname)
+{
+	int ret;
+
+	if (!roost_fence_enter_list(oldlist))
+		return -1;
+	ret = roost_mail_list(oldlist)->module_ctx.super.rename_mailbox(
+		oldlist, oldname, newlist, newname);
+	roost_fence_leave();
+	return ret;
+}
+
+void roost_fence_list_created(struct mailbox_list *list)
+{
+	struct mailbox_list_vfuncs *v = list->vlast;
+	struct roost_list *rlist;
+
+	if (roost_mail_user(list->ns->user) == NULL)
+		return;
+	rlist = p_new(list->pool, struct roost_list, 1);
+	rlist->module_ctx.super = *v;
+	list->vlast = &rlist->module_ctx.super;
+	v->set_subscribed = list_set_subscribed;
+	v->delete_mailbox = list_delete_mailbox;
+	v->delete_dir = list_delete_dir;
+	v->delete_symlink = list_delete_symlink;
+	v->rename_mailbox = list_rename_mailbox;
+	MODULE_CONTEXT_SET(list, roost_mail_list_module, rlist);
+}

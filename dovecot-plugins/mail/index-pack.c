@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index-pack: publishes the index of a mailbox as a bundle on the store. When:
+ * when a mailbox that has changed is closed or has been open for a while, if
+ * roost_pack_interval has passed since its last bundle; and when the user's
+ * last session on this node ends. The log is locked only while the files are
+ * copied into memory; they are compressed after that.
+ */
+#include "dovecot-plugins/mail/roost-mail.h"
+#include "dovecot-plugins/mail/fence.h"
+#include "dovecot-plugins/mail/modseq-floor.h"
+#include "dovecot-plugins/mail/index-state.h"
+#include "dovecot-plugins/mail/store-file.h"
+#include "ioloop.h"
+#include "mail-index-private.h"
+#include "mail-cache-private.h"
+#include "mail-transaction-log-private.h"
+
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+struct pack {
+	struct mailbox *box;
+	struct roost_mailbox *rbox;
+	struct roost_bundle_info info;
+	int fds[ROOST_BUNDLE_FILES]; /* copies in memory */
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void copies_free(struct pack *p)
+{
+	for (int i = 0; i < ROOST_BUNDLE_FILES; i++)
+		i_close_fd(&p->fds[i]);
+}
+
+static int copy_file(struct pack *p, enum roost_bundle_file file,
+		     struct roost_err *err)
+{
+	const char *path = t_strdup_printf("%s/%s", p->rbox->index_dir,
+					   roost_bundle_file_name(file));
+
+	return roost_bundle_copy(path, &p->fds[file], &p->info.size[file], err);
+}
+
+/* Messages whose cached data can be used. */
+static uint32_t count_cached(struct mailbox *box, struct mail_index_view *view)
+{
+	uint32_t seq, reset_id, count = 0;
+	uint32_t messages = mail_index_view_get_messages_count(view);
+
+	if (box->cache == NULL || box->cache->hdr == NULL)
+		return 0;
+	for (seq = 1; seq <= messages; seq++) {
+		if (mail_cache_lookup_cur_offset(view, seq, &reset_id) != 0 &&
+		    reset_id == box->cache->hdr->file_seq)
+			count++;
+	}
+	return count;
+}
+
+static void describe(struct pack *p)
+{
+	struct mail_index_view *view = mail_index_view_open(p->box->index);
+	const struct mail_index_header *hdr = mail_index_get_header(view);
+
+	p->info.uid_validity = hdr->uid_validity;
+	p->info.uid_next = hdr->next_uid;
+	p->info.messages = hdr->messages_count;
+	p->info.cached = count_cached(p->box, view);
+	p->info.highest_modseq = p->box->index->log->head->sync_highest_modseq;
+	mail_index_view_close(&view);
+}
+
+static int copy_locked(struct pack *p, struct roost_err *err)
+{
+	if (mail_index_refresh(p->box->index) < 0)
+		return roost_err_set(err, "the index cannot be read");
+	describe(p);
+	for (int i = 0; i < ROOST_BUNDLE_FILES; i++) {
+		if (copy_file(p, (enum roost_bundle_file)i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int copy_index(struct pack *p, struct roost_err *err)
+{
+	int ret;
+
+	if (mail_index_is_in_memory(p->box->index))
+		return roost_err_set(err, "the index is not on disk");
+	if (mail_index_lock_sync(p->box->index, "roost pack") < 0)
+		return roost_err_set(err, "the index cannot be locked");
+	ret = copy_locked(p, err);
+	mail_index_unlock(p->box->index, "roost pack");
+	return ret;
+}
+
+static bool is_same_mailbox(const struct roost_bundle_info *a,
+			    const struct roost_bundle_info *b)
+{
+	return memcmp(a->guid, b->guid, sizeof(a->guid)) == 0 &&
+	       a->uid_validity == b->uid_validity;
+}
+
+/* Whether the new bundle may take the place of the one on the store: never
+   of a later lease's, and never less cached data than messages explain. */
+static bool may_replace(struct pack *p, struct roost_err *err)
+{
+	struct roost_bundle_info old;
+	int fd, ret;
+
+	ret = roost_store_file_open(p->rbox->control_dir, ROOST_STORE_BUNDLE,
+				    &fd, err);
+	if (ret <= 0)
+		return TRUE;
+	ret = roost_bundle_read_info(fd, &old, err);
+	i_close_fd(&fd);
+	if (ret < 0 || !is_same_mailbox(&old, &p->info))
+		return TRUE;
+	if (old.epoch > p->info.epoch) {
+		(void)roost_err_set(err, "a bundle of a later lease is there");
+		return FALSE;
+	}
+	if (old.cached > p->info.cached &&
+	    old.cached - p->info.cached >
+		    (old.messages > p->info.messages
+			     ? old.messages - p->info.messages
+			     : 0)) {
+		(void)roost_err_set(err,
+				    "the bundle there has %u messages cached, "
+				    "this index only %u",
+				    old.cached, p->info.cached);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static int identify(struct pack *p, struct roost_err *err)
+{
+	struct roost_uidlist_head head;
+	int ret;
+
+	ret = roost_store_file_uidlist(p->rbox->control_dir, &head, err);
+	if (ret == 0)
+		return roost_err_set(err, "the mailbox has no dovecot-uidlist");
+	if (ret < 0)
+		return -1;
+	if (head.uid_validity != p->info.uid_validity)
+		return roost_err_set(err, "the mailbox has another UIDVALIDITY "
+					  "than its index");
+	memcpy(p->info.guid, head.guid, sizeof(p->info.guid));
+	return 0;
+}
+
+static int publish(struct pack *p, struct roost_err *err)
+{
+	struct roost_mailbox *rbox = p->rbox;
+	const char *tmp_path;
+	int fd;
+
+	if (roost_store_file_create(rbox->control_dir, ROOST_STORE_BUNDLE,
+				    rbox->user->node, &tmp_path, &fd, err) < 0)
+		return -1;
+	if (roost_bundle_write(fd, &p->info, p->fds, err) < 0) {
+		i_close_fd(&fd);
+		i_unlink(tmp_path);
+		return -1;
+	}
+	return roost_store_file_publish(rbox->control_dir, ROOST_STORE_BUNDLE,
+					tmp_path, &fd, rbox->user->session,
+					err);
+}
+
+static void remember(struct pack *p)
+{
+	struct roost_index_state state;
+
+	if (roost_index_state_lock(p->rbox->state_fd) < 0)
+		return;
+	if (roost_index_state_read(p->rbox->state_fd, &state) == 0) {
+		state.packed_ms = p->info.created_ms;
+		state.packed_modseq = p->info.highest_modseq;
+		state.packed_cached = p->info.cached;
+		(void)roost_index_state_write(p->rbox->state_fd, &state);
+	}
+	roost_index_state_unlock(p->rbox->state_fd);
+}
+
+static void log_packed(struct pack *p)
+{
+	uint64_t ms = now_ms() - p->info.created_ms;
+	uint64_t bytes = ROOST_BUNDLE_HEADER_SIZE + p->info.packed_size;
+
+	e_info(event_create_passthrough(p->box->event)
+		       ->set_name("roost_index_packed")
+		       ->add_int("bytes", (intmax_t)bytes)
+		       ->event(),
+	       "roost_index_packed mailbox=%s bytes=%" PRIu64 " from=%" PRIu64
+	       " ms=%" PRIu64 " messages=%u cached=%u modseq=%" PRIu64
+	       " clean=%s",
+	       p->box->vname, bytes, roost_bundle_total(&p->info), ms,
+	       p->info.messages, p->info.cached, p->info.highest_modseq,
+	       p->info.clean ? "yes" : "no");
+}
+
+static int pack_and_publish(struct pack *p, struct roost_err *err)
+{
+	if (copy_index(p, err) < 0 || identify(p, err) < 0 ||
+	    !may_replace(p, err))
+		return -1;
+	return publish(p, err);
+}
+
+/* clean: the mailbox is being closed, what is packed is likely the last. */
+static void pack_mailbox(struct mailbox *box, bool clean)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+	struct pack p = { .box = box, .rbox = rbox };
+	struct roost_err err;
+	const char *error = NULL;
+
+	p.info.created_ms = now_ms();
+	p.info.epoch = roost_session_epoch(rbox->user->session);
+	p.info.clean = clean;
+	(void)i_strocpy(p.info.node, rbox->user->node, sizeof(p.info.node));
+	for (int i = 0; i < ROOST_BUNDLE_FILES; i++)
+		p.fds[i] = -1;
+
+	if (pack_and_publish(&p, &err) < 0) {
+		error = err.msg;
+	} else {
+		remember(&p);
+		log_packed(&p);
+		if (clean)
+			(void)roost_modseq_floor_settle(
+				box, p.info.highest_modseq, &error);
+	}
+	copies_free(&p);
+	if (error != NULL)
+		e_warning(event_create_passthrough(box->event)
+				  ->set_name("roost_index_not_packed")
+				  ->event(),
+			  "roost_index_not_packed: %s", error);
+}
+
+/* Whether there is anything that the last bundle has not. */
+static bool has_changed(struct mailbox *box,
+			const struct roost_index_state *state)
+{
+	struct mail_transaction_log_file *head = box->index->log->head;
+
+	if (head == NULL || mail_index_is_in_memory(box->index) ||
+	    box->view == NULL)
+		return FALSE;
+	return head->sync_highest_modseq != state->packed_modseq ||
+	       count_cached(box, box->view) > state->packed_cached;
+}
+
+/* Packs if it is time; TRUE if that remains to be done. */
+static bool pack_if_due(struct mailbox *box, bool clean, bool now)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+	uint64_t interval = rbox->user->set->roost_pack_interval * 1000ULL;
+	struct roost_index_state state;
+	uint64_t ms = now_ms();
+
+	if (!roost_fence_holds(box) ||
+	    roost_index_state_read(rbox->state_fd, &state) < 0 ||
+	    !has_changed(box, &state))
+		return FALSE;
+	/* a clock that went back does not stop it for long */
+	if (!now && ms >= state.packed_ms && ms - state.packed_ms < interval)
+		return TRUE;
+	pack_mailbox(box, clean);
+	return FALSE;
+}
+
+static void pack_timeout(struct mailbox *box)
+{
+	(void)pack_if_due(box, FALSE, FALSE);
+}
+
+void roost_index_pack_start(struct mailbox *box)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+	unsigned int secs = I_MIN(rbox->user->set->roost_pack_interval, 86400);
+	unsigned int msecs = secs * 1000;
+
+	if (rbox->state_fd != -1 && msecs > 0 && rbox->to_pack == NULL)
+		rbox->to_pack = timeout_add_short(msecs, pack_timeout, box);
+}
+
+static void remember_unpacked(struct mailbox *box)
+{
+	struct roost_user *ruser = roost_mail_box(box)->user;
+	const char *const *names, *name;
+
+	array_foreach (&ruser->unpacked, names) {
+		if (strcmp(*names, box->vname) == 0)
+			return;
+	}
+	name = p_strdup(box->storage->user->pool, box->vname);
+	array_push_back(&ruser->unpacked, &name);
+}
+
+void roost_index_pack_stop(struct mailbox *box)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+
+	timeout_remove(&rbox->to_pack);
+	if (pack_if_due(box, TRUE, FALSE))
+		remember_unpacked(box);
+	i_close_fd(&rbox->state_fd);
+}
+
+static void pack_by_name(struct mail_user *user, const char *name)
+{
+	struct mail_namespace *ns = mail_namespace_find(user->namespaces, name);
+	struct mailbox *box = mailbox_alloc(ns->list, name, 0);
+
+	if (mailbox_open(box) == 0 && roost_mail_box(box) != NULL &&
+	    roost_mail_box(box)->state_fd != -1)
+		(void)pack_if_due(box, TRUE, TRUE);
+	mailbox_free(&box);
+}
+
+/* A delivery is no session: packing after each one would cost more than the
+   delivery itself. */
+static bool is_session(struct mail_user *user)
+{
+	static const char *const services[] = { "imap", "pop3", "submission",
+						NULL };
+
+	return str_array_find(services, user->service);
+}
+
+void roost_index_pack_user(struct mail_user *user)
+{
+	struct roost_user *ruser = roost_mail_user(user);
+	const char *const *names;
+
+	if (ruser->users_fd == -1 || array_count(&ruser->unpacked) == 0 ||
+	    !is_session(user) || !roost_session_valid(ruser->session))
+		return;
+	/* every other process of the user holds it shared */
+	if (flock(ruser->users_fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	array_foreach (&ruser->unpacked, names)
+		pack_by_name(user, *names);
+	(void)flock(ruser->users_fd, LOCK_SH);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index-state: dovecot-roost.state in the index folder of a mailbox on this
+ * node: under which lease the index there was made right, what the floor
+ * record on the store says, and what was packed last. Every process of the
+ * node reads and writes it in place; it is as volatile as the index.
+ */
+#ifndef ROOST_INDEX_STATE_H
+#define ROOST_INDEX_STATE_H
+
+#include "common/bundle/bundle.h"
+
+struct roost_index_state {
+	uint32_t magic, size;
+	uint64_t reserved; /* of the floor record as last read or written */
+	uint64_t floor_epoch;
+	uint64_t epoch; /* the index is right for this lease; 0: it is not */
+	uint8_t guid[ROOST_BUNDLE_GUID_SIZE];
+	uint32_t uid_validity;
+	uint32_t packed_cached;
+	uint64_t packed_modseq;
+	uint64_t packed_ms; /* Unix time; 0: never */
+};
+
+/* Opens or creates it. Returns a file descriptor, -1 with errno. */
+int roost_index_state_open(const char *index_dir);
+/* Zeroes (epoch 0) if the file holds none. -1 with errno. */
+int roost_index_state_read(int fd, struct roost_index_state *state_r);
+int roost_index_state_write(int fd, struct roost_index_state *state);
+
+/* Takes an exclusive flock() within a bounded time. -1 with errno. */
+int roost_index_state_lock(int fd);
+void roost_index_state_unlock(int fd);
+
+#endif

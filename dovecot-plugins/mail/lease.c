@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lease: before a user's mailboxes are opened the agent is asked; without its
+ * yes the user gets a temporary failure. The pairs of roost_user_opened and
+ * roost_user_closed are the node's own record of who had what open when: the
+ * first is logged after the agent's yes, the second before the reference is
+ * given back, so that two nodes' records may not overlap.
+ */
+#include "dovecot-plugins/mail/roost-mail.h"
+#include "dovecot-plugins/mail/roost-mail-private.h"
+#include "dovecot-plugins/client/lease-page.h"
+#include "hostpid.h"
+#include "strescape.h"
+
+#include <unistd.h>
+
+static void lease_record(struct mail_user *user, struct roost_user *ruser,
+			 const char *name)
+{
+	uint64_t epoch = roost_session_epoch(ruser->session);
+	uint64_t boot = roost_session_boot(ruser->session);
+	uint64_t now = roost_lease_page_now();
+
+	e_info(event_create_passthrough(user->event)
+		       ->set_name(name)
+		       ->add_str("node", ruser->node)
+		       ->add_int("pid", getpid())
+		       ->add_int("epoch", (intmax_t)epoch)
+		       ->add_int("boot", (intmax_t)boot)
+		       ->add_int("boottime", (intmax_t)now)
+		       ->event(),
+	       "%s user=%s node=%s pid=%s epoch=%" PRIu64 " boot=%" PRIu64
+	       " boottime=%" PRIu64,
+	       name, str_tabescape(user->username), ruser->node, my_pid, epoch,
+	       boot, now);
+}
+
+static void lease_user_deinit_pre(struct mail_user *user)
+{
+	struct roost_user *ruser = roost_mail_user(user);
+
+	if (ruser->session != NULL)
+		roost_index_pack_user(user);
+	ruser->module_ctx.super.deinit_pre(user);
+}
+
+static void lease_user_deinit(struct mail_user *user)
+{
+	struct roost_user *ruser = roost_mail_user(user);
+
+	/* closes the user's mailboxes */
+	ruser->module_ctx.super.deinit(user);
+	if (ruser->session != NULL) {
+		lease_record(user, ruser, "roost_user_closed");
+		roost_session_close(&ruser->session);
+	}
+	i_close_fd(&ruser->users_fd);
+	roost_settings_free(&ruser->set);
+}
+
+static int lease_open(struct mail_user *user, struct roost_user *ruser,
+		      const char **error_r)
+{
+	if (roost_settings_get_user(user, &ruser->set, error_r) < 0)
+		return -1;
+	ruser->node = p_strdup(user->pool, roost_settings_node(ruser->set));
+	if (*ruser->set->roost_index_root != '\0' &&
+	    roost_index_dir_init(user, ruser, error_r) < 0)
+		return -1;
+	if (roost_session_open(user->set->base_dir, user->username,
+			       user->service, &ruser->session, error_r) < 0)
+		return -1;
+	lease_record(user, ruser, "roost_user_opened");
+	return 0;
+}
+
+void roost_lease_user_created(struct mail_user *user)
+{
+	struct mail_user_vfuncs *v = user->vlast;
+	struct roost_user *ruser;
+	const char *error;
+
+	/* LMTP's user for raw mails, and owners of shared folders: those are
+	   opened under the session of the user who is logged in */
+	if (user->autocreated)
+		return;
+
+	ruser = p_new(user->pool, struct roost_user, 1);
+	ruser->users_fd = -1;
+	p_array_init(&ruser->unpacked, user->pool, 4);
+	ruser->module_ctx.super = *v;
+	user->vlast = &ruser->module_ctx.super;
+	v->deinit_pre = lease_user_deinit_pre;
+	v->deinit = lease_user_deinit;
+	MODULE_CONTEXT_SET(user, roost_mail_user_module, ruser);
+
+	if (lease_open(user, ruser, &error) < 0 && user->error == NULL)
+		user->error = p_strdup_printf(user->pool, "roost: %s", error);
+}
