@@ -29,7 +29,6 @@ fi
 
 passed=0 failed=0 skipped=0
 build=$top/build
-jobs=$(nproc 2>/dev/null || echo 2)
 mkdir -p "$build"
 skips=$build/skips
 : >"$skips"
@@ -53,29 +52,6 @@ step() {
 did_not_run() {
 	echo "-- $1: did not run to its end"
 	failed=$((failed + 1))
-}
-
-copy_tree() {
-	mkdir -p "$build/src" &&
-		build-aux/tree-files >"$build/files" &&
-		tar -cf - -T "$build/files" | tar -xf - -C "$build/src" &&
-		build-aux/git-version-gen >"$build/src/.tarball-version" &&
-		remove_gone && cp "$build/files" "$build/src/.roost-files"
-}
-remove_gone() { # what an earlier copy had and the tree has no longer
-	[ ! -e "$build/src/.roost-files" ] ||
-		LC_ALL=C comm -23 "$build/src/.roost-files" "$build/files" |
-		while IFS= read -r file; do rm -f "$build/src/$file"; done
-}
-
-generate() {
-	cd "$build/src" && autoreconf -fi
-}
-
-compile() { # folder, options of configure
-	mkdir -p "$build/$1" && cd "$build/$1" || return
-	shift
-	"$build/src/configure" -q --enable-werror "$@" && make -s -j"$jobs"
 }
 
 # Adds up the summaries that automake prints, lists what was skipped.
@@ -145,20 +121,17 @@ if ! build-aux/install-deps $yes build test; then
 	did_not_run install-deps
 	finish
 fi
-if step copy copy_tree && step autoreconf generate; then
-	if step build compile plain; then
-		run_make unit plain
-		run_pytest
-	else
-		did_not_run unit
-		did_not_run integration
-	fi
-	if step build-sanitized compile sanitized --enable-sanitizers; then
-		run_make unit-sanitized sanitized
-	else
-		did_not_run unit-sanitized
-	fi
+if step build build-aux/build-tree plain --enable-werror; then
+	run_make unit plain
+	run_pytest
 else
-	did_not_run build
+	did_not_run unit
+	did_not_run integration
+fi
+if step build-sanitized build-aux/build-tree sanitized --enable-werror \
+	--enable-sanitizers; then
+	run_make unit-sanitized sanitized
+else
+	did_not_run unit-sanitized
 fi
 finish
