@@ -20,8 +20,7 @@ MAIL_UID = 5000  # owns the mail store; needs no passwd entry
 
 
 class Lab:
-    def __init__(self, keep=False):
-        """keep: leave everything running at close()."""
+    def __init__(self):
         if os.geteuid() != 0:
             raise LabError('the lab needs root: Dovecot and Postfix start as '
                            'root, and mount namespaces want it')
@@ -29,7 +28,6 @@ class Lab:
                           capture_output=True).returncode != 0:
             raise LabError('the lab needs mount namespaces (unshare -m): '
                            'run it on a machine or in a privileged container')
-        self.keep = keep
         self.components = []
         self.started = set()
         self.build = Build()
@@ -93,9 +91,6 @@ class Lab:
             return
         self._closed = True
         atexit.unregister(self.close)
-        if self.keep:
-            self.guard('done')
-            return
         ignored = self._ignore_signals()
         try:
             for component in reversed(self.components):
@@ -111,6 +106,10 @@ class Lab:
             self._guard.close()
             for number, handler in ignored:
                 signal.signal(number, handler)
+
+    def abandon(self):
+        """Another process (a fork of this one) has taken it over."""
+        self._closed = True
 
     @staticmethod
     def _ignore_signals():
