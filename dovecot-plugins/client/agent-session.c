@@ -143,6 +143,8 @@ static void session_wait(struct roost_session *session)
 	struct ioloop *prev = current_ioloop;
 	struct ioloop *ioloop = io_loop_create();
 
+	/* a connection remembers the ioloop it was made in */
+	roost_agent_conn_switch_ioloop(session->conn);
 	session->waiting = TRUE;
 	session_send(session);
 	while (session->waiting)
