@@ -1,3 +1,19 @@
 # SPDX-License-Identifier: MIT
+# Floor 4: roost-policyd. libroost-policy is what roostctl explains with.
 if POLICY
+noinst_LTLIBRARIES += libroost-policy.la
+libroost_policy_la_SOURCES = \
+	policy/policy-networks.c policy/policy-networks.h \
+	policy/policy-settings.c policy/policy-settings.h \
+	policy/policy-snapshot.c policy/policy-snapshot.h
+libroost_policy_la_LIBADD = libroost-rules-relay.la libroost-proto-policy.la \
+	libroost-daemon.la
+
+sbin_PROGRAMS += policy/roost-policyd
+policy_roost_policyd_SOURCES = \
+	policy/policy-server.c policy/policy-server.h \
+	policy/policy-session.c policy/policy-session.h \
+	policy/roost-policyd.c
+policy_roost_policyd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+policy_roost_policyd_LDADD = libroost-policy.la libroost-daemon.la
 endif

@@ -3,3 +3,9 @@
 noinst_LTLIBRARIES += libroost-proto-agent.la
 libroost_proto_agent_la_SOURCES = \
 	common/proto/agent-proto.c common/proto/agent-proto.h
+libroost_proto_agent_la_LIBADD = libroost-base.la
+
+noinst_LTLIBRARIES += libroost-proto-policy.la
+libroost_proto_policy_la_SOURCES = \
+	common/proto/policy-request.c common/proto/policy-request.h
+libroost_proto_policy_la_LIBADD = libroost-base.la

@@ -56,6 +56,23 @@ tests_unit_test_dkim_parse_SOURCES = tests/unit/test-dkim-parse.c
 tests_unit_test_dkim_parse_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 tests_unit_test_dkim_sign_SOURCES = tests/unit/test-dkim-sign.c
 tests_unit_test_dkim_sign_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-policy-request
+TESTS += tests/unit/test-policy-request
+tests_unit_test_policy_request_SOURCES = tests/unit/test-policy-request.c
+tests_unit_test_policy_request_LDADD = libroost-proto-policy.la $(TEST_UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-relay
+TESTS += tests/unit/test-relay
+tests_unit_test_relay_SOURCES = tests/unit/test-relay.c
+tests_unit_test_relay_LDADD = libroost-rules-relay.la $(TEST_UNIT_LIBS)
+
+if POLICY
+check_PROGRAMS += tests/unit/test-policy-networks
+TESTS += tests/unit/test-policy-networks
+tests_unit_test_policy_networks_SOURCES = tests/unit/test-policy-networks.c
+tests_unit_test_policy_networks_LDADD = libroost-policy.la $(TEST_UNIT_LIBS)
+endif
 else
 check-local: no-cmocka
 no-cmocka:

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* policy-server: the connections of roost-policyd. */
+#include "policy/policy-server.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/listener.h"
+#include "daemon/privileges.h"
+#include "policy/policy-session.h"
+#include "policy/policy-settings.h"
+
+/* descriptors for everything that is no session */
+#define RESERVED_FILES 64
+#define FULL_LOG_SECONDS 10
+
+struct roost_policy_server {
+	const struct roost_log *log;
+	struct roost_policy_sessions sessions;
+	struct roost_listener **listener;
+	size_t listener_count;
+	struct event *tick;
+	struct roost_metric *refused;
+	time_t full_logged;
+};
+
+static void add_metrics(struct roost_policy_server *server,
+			struct roost_metrics *metrics)
+{
+	struct roost_policy_sessions *s = &server->sessions;
+	static const char *const verdicts[] = {
+		[ROOST_RELAY_DUNNO] = "verdict=\"dunno\"",
+		[ROOST_RELAY_REJECT_UNAUTH] = "verdict=\"reject\"",
+		[ROOST_RELAY_TEMPFAIL] = "verdict=\"tempfail\"",
+	};
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		s->decisions[i] = roost_metrics_add(
+			metrics, ROOST_METRIC_COUNTER,
+			"roost_policy_decisions_total", verdicts[i],
+			"Requests by verdict, also in observe mode.");
+	s->malformed = roost_metrics_add(
+		metrics, ROOST_METRIC_COUNTER, "roost_policy_malformed_total",
+		NULL, "Connections closed for a malformed request.");
+	s->timeouts = roost_metrics_add(
+		metrics, ROOST_METRIC_COUNTER, "roost_policy_timeouts_total",
+		"kind=\"request\"", "Connections closed after a timeout.");
+	s->idle_timeouts = roost_metrics_add(
+		metrics, ROOST_METRIC_COUNTER, "roost_policy_timeouts_total",
+		"kind=\"idle\"", "Connections closed after a timeout.");
+	s->open = roost_metrics_add(metrics, ROOST_METRIC_GAUGE,
+				    "roost_policy_connections", NULL,
+				    "Connections that are open.");
+	server->refused = roost_metrics_add(
+		metrics, ROOST_METRIC_COUNTER, "roost_policy_refused_total",
+		NULL, "Connections refused at the limit of descriptors.");
+}
+
+/* The newest connection is the one to go: the others are at work. */
+static void refuse(struct roost_policy_server *server, int fd)
+{
+	struct timespec now;
+
+	close(fd);
+	roost_metric_add(server->refused, 1);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (server->full_logged != 0 &&
+	    now.tv_sec - server->full_logged < FULL_LOG_SECONDS)
+		return;
+	server->full_logged = now.tv_sec;
+	roost_log_msg(server->log, ROOST_LOG_ERROR, "policy_full",
+		      "%u connections are open: new ones are refused (raise "
+		      "LimitNOFILE)",
+		      server->sessions.count);
+}
+
+static void accepted(void *ctx, int fd)
+{
+	struct roost_policy_server *server = ctx;
+
+	if (server->sessions.count >= server->sessions.max)
+		refuse(server, fd);
+	else
+		roost_policy_session_open(&server->sessions, fd);
+}
+
+static void tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct roost_policy_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	roost_policy_session_expire(&server->sessions);
+}
+
+static int open_listeners(struct roost_policy_server *server,
+			  const struct roost_conf *conf, struct roost_err *err)
+{
+	const struct roost_policy_settings *set = roost_conf_settings(conf);
+	struct roost_listener_owner owner = {
+		.mode = (mode_t)set->socket_mode,
+	};
+	size_t i;
+
+	if (roost_listener_parse_owner(set->socket_owner, &owner, err) < 0)
+		return roost_err_prefix(
+			err, "%s: socket_owner",
+			roost_conf_origin_of(conf, "socket_owner"));
+	server->listener = calloc(set->listen.count, sizeof(*server->listener));
+	if (server->listener == NULL)
+		return roost_err_set(err, "out of memory");
+	for (i = 0; i < set->listen.count; i++) {
+		if (roost_listener_open(server->sessions.base, server->log,
+					&set->listen.addr[i], &owner, accepted,
+					server, &server->listener[i], err) < 0)
+			return roost_err_prefix(
+				err, "%s: listen",
+				roost_conf_origin_of(conf, "listen"));
+		server->listener_count++;
+	}
+	return 0;
+}
+
+static void set_timeouts(struct roost_policy_server *server,
+			 const struct roost_conf *conf)
+{
+	const struct roost_policy_settings *set = roost_conf_settings(conf);
+
+	server->sessions.request_timeout = set->request_timeout;
+	server->sessions.idle_timeout = set->idle_timeout;
+}
+
+int roost_policy_server_open(struct roost_daemon *daemon,
+			     struct roost_policy_server **server_r,
+			     struct roost_err *err)
+{
+	const struct roost_conf *conf = roost_daemon_conf(daemon);
+	struct roost_policy_server *server = calloc(1, sizeof(*server));
+	const struct timeval second = { .tv_sec = 1 };
+	long files = roost_privileges_raise_files();
+
+	*server_r = server;
+	if (server == NULL)
+		return roost_err_set(err, "out of memory");
+	if (files <= RESERVED_FILES)
+		return roost_err_set(err,
+				     "the limit of descriptors is %ld; more "
+				     "than %d are needed",
+				     files, RESERVED_FILES);
+	server->log = roost_daemon_log(daemon);
+	server->sessions.base = roost_daemon_base(daemon);
+	server->sessions.log = server->log;
+	server->sessions.max = (unsigned int)(files - RESERVED_FILES);
+	set_timeouts(server, conf);
+	add_metrics(server, roost_daemon_metrics(daemon));
+	server->sessions.snapshot = roost_policy_snapshot_new(conf, err);
+	if (server->sessions.snapshot == NULL)
+		return -1;
+	roost_policy_snapshot_log(server->sessions.snapshot, server->log);
+	server->tick =
+		event_new(server->sessions.base, -1, EV_PERSIST, tick, server);
+	if (server->tick == NULL || event_add(server->tick, &second) < 0)
+		return roost_err_set(err, "out of memory");
+	return open_listeners(server, conf, err);
+}
+
+void roost_policy_server_reload(struct roost_policy_server *server,
+				const struct roost_conf *conf,
+				struct roost_policy_snapshot *snapshot)
+{
+	roost_policy_snapshot_free(&server->sessions.snapshot);
+	server->sessions.snapshot = snapshot;
+	set_timeouts(server, conf);
+	roost_policy_snapshot_log(snapshot, server->log);
+}
+
+void roost_policy_server_close(struct roost_policy_server **server)
+{
+	struct roost_policy_server *s = *server;
+	size_t i;
+
+	if (s == NULL)
+		return;
+	*server = NULL;
+	for (i = 0; i < s->listener_count; i++)
+		roost_listener_close(&s->listener[i]);
+	roost_policy_session_close_all(&s->sessions);
+	if (s->tick != NULL)
+		event_free(s->tick);
+	roost_policy_snapshot_free(&s->sessions.snapshot);
+	free(s->listener);
+	free(s);
+}

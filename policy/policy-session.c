@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* policy-session: one connection of Postfix; see policy-server.h. */
+#include "policy/policy-session.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_SIZE 65536
+/* an empty buffer that has grown beyond this gives its memory back */
+#define KEEP_SIZE 4096
+
+struct roost_policy_session {
+	struct roost_policy_sessions *all;
+	struct roost_policy_session_list *list; /* that it is in */
+	struct roost_policy_session *prev, *next;
+	int64_t since; /* ms: in the list */
+	int fd;
+	short waits_for; /* EV_READ, or EV_WRITE while an answer is unread */
+	bool ending;	 /* close once the answers are out */
+	struct event *event;
+	struct roost_buf in, out;
+	struct roost_policy_request request;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void list_remove(struct roost_policy_session *s)
+{
+	struct roost_policy_session_list *list = s->list;
+
+	if (s->prev != NULL)
+		s->prev->next = s->next;
+	else
+		list->first = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	else
+		list->last = s->prev;
+	s->list = NULL;
+}
+
+/* Puts it at the end of a list: its time starts now. */
+static void list_append(struct roost_policy_session_list *list,
+			struct roost_policy_session *s)
+{
+	if (s->list != NULL)
+		list_remove(s);
+	s->list = list;
+	s->since = now_ms();
+	s->next = NULL;
+	s->prev = list->last;
+	if (list->last != NULL)
+		list->last->next = s;
+	else
+		list->first = s;
+	list->last = s;
+}
+
+static void session_close(struct roost_policy_session *s)
+{
+	list_remove(s);
+	if (s->event != NULL)
+		event_free(s->event);
+	close(s->fd);
+	roost_buf_free(&s->in);
+	roost_buf_free(&s->out);
+	s->all->count--;
+	roost_metric_set(s->all->open, s->all->count);
+	free(s);
+}
+
+/* "unix", or the address of a TCP peer. */
+static void format_peer(int fd, char text[ROOST_ADDR_TEXT_MAX])
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	struct roost_addr addr;
+
+	(void)getpeername(fd, (struct sockaddr *)&ss, &len);
+	if (ss.ss_family == AF_INET) {
+		roost_addr_from_bytes(&((struct sockaddr_in *)&ss)->sin_addr, 4,
+				      &addr);
+		(void)roost_addr_format(&addr, text);
+	} else if (ss.ss_family == AF_INET6) {
+		roost_addr_from_bytes(&((struct sockaddr_in6 *)&ss)->sin6_addr,
+				      16, &addr);
+		(void)roost_addr_format(&addr, text);
+	} else {
+		strcpy(text, "unix");
+	}
+}
+
+static void log_malformed(const struct roost_policy_session *s,
+			  const struct roost_err *err)
+{
+	char peer[ROOST_ADDR_TEXT_MAX];
+	struct roost_log_line line;
+
+	format_peer(s->fd, peer);
+	roost_log_begin(&line, s->all->log, ROOST_LOG_WARNING,
+			"policy_malformed");
+	roost_log_str(&line, "peer", peer);
+	roost_log_str(&line, "reason", err->msg);
+	roost_log_end(&line);
+	roost_metric_add(s->all->malformed, 1);
+}
+
+static void log_decision(const struct roost_policy_session *s,
+			 const struct roost_relay_result *result, bool observe)
+{
+	const char *const *value = s->request.value;
+	const char *user = value[ROOST_POLICY_SASL_USERNAME];
+	const char *recipient = value[ROOST_POLICY_RECIPIENT];
+	const char *at = recipient == NULL ? NULL : strrchr(recipient, '@');
+	char network[ROOST_CIDR_TEXT_MAX];
+	struct roost_log_line line;
+
+	roost_log_begin(&line, s->all->log, ROOST_LOG_INFO, "policy_decision");
+	if (line.log == NULL)
+		return;
+	roost_log_str(&line, "verdict",
+		      roost_relay_verdict_name(result->verdict));
+	roost_log_str(&line, "rule", result->rule);
+	roost_log_str(&line, "client", value[ROOST_POLICY_CLIENT_ADDRESS]);
+	roost_log_str(&line, "server", value[ROOST_POLICY_SERVER_ADDRESS]);
+	roost_log_str(&line, "sasl",
+		      user != NULL && *user != '\0' ? "yes" : "no");
+	roost_log_str(&line, "recipient_domain", at == NULL ? NULL : at + 1);
+	if (result->has_network)
+		roost_log_str(&line, "network",
+			      roost_cidr_format(&result->network, network));
+	roost_log_str(&line, "state", value[ROOST_POLICY_PROTOCOL_STATE]);
+	roost_log_str(&line, "instance", value[ROOST_POLICY_INSTANCE]);
+	roost_log_str(&line, "mode", observe ? "observe" : "enforce");
+	roost_log_end(&line);
+}
+
+/* Answers the complete request; -1: it is malformed. */
+static int answer(struct roost_policy_session *s, struct roost_err *err)
+{
+	const struct roost_policy_snapshot *snapshot = s->all->snapshot;
+	struct roost_relay_result result;
+	bool observe;
+
+	if (roost_policy_snapshot_decide(snapshot, &s->request, &result, err) <
+	    0)
+		return -1;
+	observe = roost_policy_snapshot_observes(snapshot);
+	log_decision(s, &result, observe);
+	roost_metric_add(s->all->decisions[result.verdict], 1);
+	roost_buf_append_str(&s->out, "action=");
+	roost_buf_append_str(&s->out,
+			     roost_relay_reply(observe ? ROOST_RELAY_DUNNO
+						       : result.verdict));
+	roost_buf_append_str(&s->out, "\n\n");
+	return s->out.failed ? roost_err_set(err, "out of memory") : 0;
+}
+
+/* Answers what is complete in the input. */
+static void take_requests(struct roost_policy_session *s)
+{
+	size_t done = 0;
+	struct roost_err err;
+	int ret = 0;
+
+	while (done < s->in.len) {
+		ret = roost_policy_request_parse(&s->request,
+						 (char *)s->in.data + done,
+						 s->in.len - done, &err);
+		if (ret > 0 && answer(s, &err) < 0)
+			ret = -1;
+		if (ret <= 0)
+			break;
+		done += s->request.size;
+		roost_policy_request_reset(&s->request);
+	}
+	if (ret < 0) {
+		log_malformed(s, &err);
+		s->ending = true;
+	}
+	roost_buf_shift(&s->in, done);
+	if (s->in.len == 0 && s->in.cap > KEEP_SIZE)
+		roost_buf_free(&s->in);
+	/* the time of a request runs from its first byte: not from a later
+	   one, only from the end of the request before */
+	if (s->in.len == 0)
+		list_append(&s->all->idle, s);
+	else if (done > 0 || s->list != &s->all->busy)
+		list_append(&s->all->busy, s);
+}
+
+static void session_ready(evutil_socket_t fd, short what, void *arg);
+
+static int wait_for(struct roost_policy_session *s, short what)
+{
+	if (s->waits_for == what)
+		return 0;
+	if (s->event != NULL)
+		event_free(s->event);
+	s->waits_for = what;
+	s->event = event_new(s->all->base, s->fd, (short)(what | EV_PERSIST),
+			     session_ready, s);
+	return s->event == NULL ? -1 : event_add(s->event, NULL);
+}
+
+/* Sends the answers; -1: the session is over. */
+static int flush(struct roost_policy_session *s)
+{
+	ssize_t n = 0;
+
+	if (s->out.len > 0)
+		n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return -1;
+	if (n > 0)
+		roost_buf_shift(&s->out, (size_t)n);
+	if (s->out.len == 0) {
+		if (s->out.cap > KEEP_SIZE)
+			roost_buf_free(&s->out);
+		return s->ending ? -1 : wait_for(s, EV_READ);
+	}
+	/* Postfix reads each answer before it asks again: whoever does not
+	   is given no more until he does */
+	if (s->waits_for != EV_WRITE)
+		list_append(&s->all->busy, s);
+	return wait_for(s, EV_WRITE);
+}
+
+static void session_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct roost_policy_session *s = arg;
+	char data[READ_SIZE];
+	ssize_t n;
+
+	if ((what & EV_READ) != 0) {
+		n = recv(fd, data, sizeof(data), 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			session_close(s);
+			return;
+		}
+		roost_buf_append(&s->in, data, (size_t)n);
+		if (s->in.failed) {
+			session_close(s);
+			return;
+		}
+		take_requests(s);
+	}
+	if (flush(s) < 0)
+		session_close(s);
+	else if ((what & EV_WRITE) != 0 && s->out.len == 0)
+		list_append(s->in.len == 0 ? &s->all->idle : &s->all->busy, s);
+}
+
+void roost_policy_session_open(struct roost_policy_sessions *sessions, int fd)
+{
+	struct roost_policy_session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		close(fd);
+		return;
+	}
+	s->all = sessions;
+	s->fd = fd;
+	/* an answer is shorter than its request, so the answers to what one
+	   read completes always fit */
+	s->in.max = s->out.max = ROOST_POLICY_REQUEST_MAX + READ_SIZE;
+	sessions->count++;
+	roost_metric_set(sessions->open, sessions->count);
+	list_append(&sessions->idle, s);
+	if (wait_for(s, EV_READ) < 0)
+		session_close(s);
+}
+
+void roost_policy_session_expire(struct roost_policy_sessions *sessions)
+{
+	struct roost_policy_session *s;
+	int64_t now = now_ms();
+
+	while ((s = sessions->busy.first) != NULL &&
+	       now - s->since >= sessions->request_timeout) {
+		roost_metric_add(sessions->timeouts, 1);
+		roost_log_msg(sessions->log, ROOST_LOG_WARNING,
+			      "policy_timeout", "%s",
+			      s->out.len > 0 ? "an answer was not read in time"
+					     : "a request did not arrive in "
+					       "time");
+		session_close(s);
+	}
+	while ((s = sessions->idle.first) != NULL &&
+	       now - s->since >= sessions->idle_timeout) {
+		roost_metric_add(sessions->idle_timeouts, 1);
+		session_close(s);
+	}
+}
+
+void roost_policy_session_close_all(struct roost_policy_sessions *sessions)
+{
+	while (sessions->busy.first != NULL)
+		session_close(sessions->busy.first);
+	while (sessions->idle.first != NULL)
+		session_close(sessions->idle.first);
+}

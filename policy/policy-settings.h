@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* policy-settings: the settings of roost-policyd (roost-policyd(8)). */
+#ifndef ROOST_POLICY_POLICY_SETTINGS_H
+#define ROOST_POLICY_POLICY_SETTINGS_H
+
+#include "common/base/conf.h"
+#include "daemon/daemon.h"
+
+#define ROOST_POLICY_CONF_PATH "/etc/roost/policy.conf"
+
+enum roost_policy_mode { ROOST_POLICY_ENFORCE, ROOST_POLICY_OBSERVE };
+
+struct roost_policy_settings {
+	struct roost_daemon_settings daemon; /* must be first */
+	struct roost_conf_listen listen;
+	int64_t socket_mode;
+	const char *socket_owner;
+	struct roost_cidr_set *ingress_networks;
+	struct roost_cidr_set *trusted_networks;
+	struct roost_conf_words trusted_senders;
+	bool detect_networks;
+	bool trust_xclient_logins;
+	int64_t mode;
+	int64_t request_timeout, idle_timeout;
+};
+
+extern const struct roost_conf_table roost_policy_settings_table;
+
+#endif
