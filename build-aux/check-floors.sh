@@ -61,7 +61,7 @@ check_include_style() {
 	for header in $(find common daemon dovecot-plugins milter policy tools \
 		-name '*.h' 2>/dev/null | sed 's,.*/,,' | sort -u); do
 		sources | xargs grep -HnF "include \"$header\"" 2>/dev/null |
-			grep -v '^dovecot-plugins/.*include "\(module-context\|config\)\.h"'
+			grep -v '^dovecot-plugins/.*include "\(module-context\|config\|hash\)\.h"'
 	done
 	find . -name local.mk | xargs grep -Hn -- '-I$(top_srcdir)/' 2>/dev/null
 }

@@ -2,7 +2,8 @@ dnl SPDX-License-Identifier: MIT
 dnl ROOST_DOVECOT: find an installed (or built) Dovecot through the
 dnl dovecot-config file that every dovecot-dev ships. Dovecot's own dovecot.m4
 dnl is not used: its two releases differ, and one recurses under distcheck.
-dnl Sets DOVECOT_CPPFLAGS, LIBDOVECOT*, dovecot_moduledir, dovecot_libexecdir.
+dnl Sets DOVECOT_CPPFLAGS, LIBDOVECOT*, dovecot_moduledir, dovecot_libexecdir,
+dnl dovecot_pkglibdir (where libdovecot is, for the run path of programs).
 AC_DEFUN([ROOST_DOVECOT], [
 AC_ARG_WITH([dovecot], [AS_HELP_STRING([--with-dovecot=DIR],
 	[directory that holds dovecot-config])],
@@ -31,6 +32,7 @@ LIBDOVECOT=`roost_dc_get LIBDOVECOT`
 LIBDOVECOT_STORAGE=`roost_dc_get LIBDOVECOT_STORAGE`
 dovecot_moduledir=`roost_dc_get dovecot_moduledir`
 dovecot_libexecdir=`roost_dc_get dovecot_pkglibexecdir`
+dovecot_pkglibdir=`roost_dc_get dovecot_pkglibdir`
 AS_IF([test -n "$with_dovecot_install"], [
 	dovecot_moduledir="$with_dovecot_install/modules"
 	dovecot_libexecdir="$with_dovecot_install"
@@ -62,4 +64,5 @@ AC_SUBST([LIBDOVECOT])
 AC_SUBST([LIBDOVECOT_STORAGE])
 AC_SUBST([dovecot_moduledir])
 AC_SUBST([dovecot_libexecdir])
+AC_SUBST([dovecot_pkglibdir])
 ])

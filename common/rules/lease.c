@@ -78,6 +78,7 @@ static enum roost_lease_event answer_granted(struct roost_lease *lease,
 
 	if (request == ROOST_LEASE_NEW) {
 		lease->boot = boot;
+		lease->resumed = false;
 		if (deadline <= now)
 			return ROOST_LEASE_SAME; /* too late: once more */
 		lease->deadline = deadline;

@@ -27,8 +27,9 @@ struct roost_lease_page {
 	/* for the next agent process of this node alone: the kernel's boot
 	   (deadlines of another one mean nothing) and the Redis server */
 	char kernel_boot[40], redis_id[48];
-	char node[256]; /* the node the boot belongs to */
-	uint64_t reserved[8];
+	char node[256];		    /* the node the boot belongs to */
+	_Atomic uint64_t agent_pid; /* who writes; 0: it gave the lease back */
+	uint64_t reserved[7];
 };
 _Static_assert(sizeof(_Atomic uint64_t) == 8, "layout of the lease page");
 

@@ -176,6 +176,15 @@ static const struct {
 		  { VALID, 1001, 0, 0, 0 },
 		  { NEXT, 1001, ROOST_LEASE_NEW, 0, 0 },
 	  } },
+	{ "under its own new boot a restarted agent knows all its pins",
+	  {
+		  { STRETCH, 1000, 0, 0, 7 },
+		  { NEXT, 1000, ROOST_LEASE_NEW, 0, 0 },
+		  { ANSWER, 1000, ROOST_LEASE_GAINED, ROOST_LEASE_GRANTED, 8 },
+		  { NEXT, 3000, ROOST_LEASE_RENEW, 0, 0 },
+		  { ANSWER, 3001, ROOST_LEASE_SAME, ROOST_LEASE_MISSING, 0 },
+		  { NEXT, 3001, ROOST_LEASE_ASSERT, 0, 0 },
+	  } },
 	{ "two nodes of one name: the second waits",
 	  {
 		  { NEXT, 1000, ROOST_LEASE_NEW, 0, 0 },
