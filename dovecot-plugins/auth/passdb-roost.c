@@ -67,7 +67,7 @@ static enum passdb_result refuse(const struct roost_passdb_request *ask,
 				 const char *owner, const char *reason)
 {
 	e_error(named(ask, "roost_login_refused", owner),
-		"roost: temporary failure: %s", reason);
+		"temporary failure: %s", reason);
 	return PASSDB_RESULT_INTERNAL_FAILURE;
 }
 
@@ -98,7 +98,7 @@ static enum passdb_result proxy(const struct roost_passdb_request *ask,
 				       NULL);
 	auth_request_set_field(request, HOP_FIELD, reply->node, NULL);
 	e_debug(named(ask, "roost_login_proxied", reply->owner),
-		"roost: the user is on %s (%s)", reply->owner, reply->host);
+		"the user is on %s (%s)", reply->owner, reply->host);
 	return PASSDB_RESULT_OK;
 }
 
