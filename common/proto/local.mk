@@ -3,7 +3,6 @@
 noinst_LTLIBRARIES += libroost-proto-agent.la
 libroost_proto_agent_la_SOURCES = \
 	common/proto/agent-proto.c common/proto/agent-proto.h
-libroost_proto_agent_la_LIBADD = libroost-base.la
 
 noinst_LTLIBRARIES += libroost-proto-policy.la
 libroost_proto_policy_la_SOURCES = \
