@@ -164,6 +164,12 @@ bool roost_policy_snapshot_observes(const struct roost_policy_snapshot *s)
 	return s->mode == ROOST_POLICY_OBSERVE;
 }
 
+const struct roost_relay_networks *
+roost_policy_snapshot_networks(const struct roost_policy_snapshot *snapshot)
+{
+	return &snapshot->networks;
+}
+
 static bool is_known_state(const char *state)
 {
 	static const char *const states[] = {

@@ -29,6 +29,10 @@ void roost_policy_snapshot_log(const struct roost_policy_snapshot *snapshot,
 
 bool roost_policy_snapshot_observes(const struct roost_policy_snapshot *s);
 
+/* The networks it decides by; live as long as the snapshot. */
+const struct roost_relay_networks *
+roost_policy_snapshot_networks(const struct roost_policy_snapshot *snapshot);
+
 /* Decides a complete request; -1: it is malformed. */
 int roost_policy_snapshot_decide(const struct roost_policy_snapshot *snapshot,
 				 const struct roost_policy_request *request,

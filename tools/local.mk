@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: MIT
+# Floor 5: roostctl. It explains with the daemon's own code.
+if POLICY
+sbin_PROGRAMS += tools/roostctl
+tools_roostctl_SOURCES = \
+	tools/ctl.h \
+	tools/ctl-check.c \
+	tools/ctl-explain.c \
+	tools/ctl-health.c \
+	tools/ctl-postconf.c tools/ctl-postconf.h \
+	tools/roostctl.c
+tools_roostctl_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+tools_roostctl_LDADD = libroost-policy.la libroost-daemon.la $(EVENT_LIBS)
+endif
