@@ -186,6 +186,8 @@ static void put_unsigned(struct folder *f, const struct roost_sign_rules *rules,
 	put_tag(f, "c", canon);
 	put_tag(f, "d", signer->domain);
 	put_tag(f, "s", signer->selector);
+	if (signer->identity != NULL)
+		put_tag(f, "i", signer->identity);
 	put_time(f, "t", now);
 	if (rules->lifetime > 0)
 		put_time(f, "x", now + rules->lifetime);

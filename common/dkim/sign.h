@@ -53,6 +53,7 @@ void roost_sign_prepared_free(struct roost_sign_prepared *prepared);
 struct roost_sign_signer {
 	const struct roost_key *key;
 	const char *domain, *selector;
+	const char *identity; /* "i=", or NULL: none */
 };
 
 /* Makes the value of the DKIM-Signature field in *value (emptied first): what

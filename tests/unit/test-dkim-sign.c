@@ -233,8 +233,12 @@ static void sign(const struct roost_sign_rules *r,
 		 const struct roost_header_list *list,
 		 const struct roost_key *key, struct roost_buf *value)
 {
-	struct roost_sign_signer signer = { key, "football.example.com",
-					    "sel" };
+	struct roost_sign_signer signer = {
+		.key = key,
+		.domain = "football.example.com",
+		.selector = "sel",
+		.identity = "@x.football.example.com",
+	};
 	unsigned char digest[ROOST_HASH_SIZE];
 	struct roost_sign_prepared prepared;
 	struct roost_err err = { "" };
