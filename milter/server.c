@@ -271,9 +271,9 @@ void roost_server_stop(struct roost_server **_server)
 	if (server->started) {
 		event_free(server->ended_event);
 		server->ended_event = NULL;
-		(void)smfi_stop();
-		/* its loop looks at the flag once in 5 s: wake it */
+		/* its loop holds a lock while it waits, up to 5 s: wake it */
 		(void)shutdown(server->listen_fd, SHUT_RDWR);
+		(void)smfi_stop();
 		wait_messages(server);
 		(void)clock_gettime(CLOCK_REALTIME, &deadline);
 		deadline.tv_sec += 6;
