@@ -63,9 +63,15 @@ static void usage(const char *name, FILE *out)
 static int parse_options(struct options *o, int argc, char *argv[],
 			 const char *name)
 {
+	static const struct option long_options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
 	int c;
 
-	while ((c = getopt(argc, argv, "c:o:ntvVh")) != -1) {
+	while ((c = getopt_long(argc, argv, "c:o:ntvVh", long_options, NULL)) !=
+	       -1) {
 		switch (c) {
 		case 'c':
 			o->path = optarg;
@@ -130,9 +136,8 @@ static void set_log_level(struct roost_daemon *daemon)
 	const struct roost_daemon_settings *settings =
 		roost_conf_settings(daemon->conf);
 
-	daemon->log.level = daemon->options.verbose
-				    ? ROOST_LOG_DEBUG
-				    : (enum roost_log_level)settings->log_level;
+	daemon->log.level = daemon->options.verbose ? ROOST_LOG_DEBUG
+						    : (int)settings->log_level;
 }
 
 static void add_metrics(struct roost_daemon *daemon)

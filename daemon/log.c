@@ -42,7 +42,7 @@ void roost_log_begin(struct roost_log_line *line, const struct roost_log *log,
 	char text[64];
 	size_t len;
 
-	line->log = level < log->level ? NULL : log;
+	line->log = (int)level < log->level ? NULL : log;
 	line->len = 0;
 	if (line->log == NULL)
 		return;

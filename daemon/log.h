@@ -26,7 +26,8 @@ enum roost_log_level {
 };
 
 struct roost_log {
-	enum roost_log_level level; /* lower ones are dropped */
+	/* lower ones are dropped; a reload changes it under other threads */
+	_Atomic int level;
 	int fd;
 };
 
