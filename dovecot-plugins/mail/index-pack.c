@@ -56,7 +56,7 @@ static uint32_t count_cached(struct mailbox *box, struct mail_index_view *view)
 	uint32_t seq, reset_id, count = 0;
 	uint32_t messages = mail_index_view_get_messages_count(view);
 
-	if (box->cache == NULL || box->cache->hdr == NULL)
+	if (box->cache == NULL || mail_cache_open_and_verify(box->cache) <= 0)
 		return 0;
 	for (seq = 1; seq <= messages; seq++) {
 		if (mail_cache_lookup_cur_offset(view, seq, &reset_id) != 0 &&
@@ -252,35 +252,26 @@ static void pack_mailbox(struct mailbox *box, bool clean)
 			  "roost_index_not_packed: %s", error);
 }
 
-/* Whether there is anything that the last bundle has not. */
-static bool has_changed(struct mailbox *box,
-			const struct roost_index_state *state)
-{
-	struct mail_transaction_log_file *head = box->index->log->head;
-
-	if (head == NULL || mail_index_is_in_memory(box->index) ||
-	    box->view == NULL)
-		return FALSE;
-	return head->sync_highest_modseq != state->packed_modseq ||
-	       count_cached(box, box->view) > state->packed_cached;
-}
-
 /* Packs if it is time; TRUE if that remains to be done. */
 static bool pack_if_due(struct mailbox *box, bool clean, bool now)
 {
 	struct roost_mailbox *rbox = roost_mail_box(box);
 	uint64_t interval = rbox->user->set->roost_pack_interval * 1000ULL;
+	struct mail_transaction_log_file *head = box->index->log->head;
 	struct roost_index_state state;
 	uint64_t ms = now_ms();
+	bool changed;
 
-	if (!roost_fence_holds(box) ||
-	    roost_index_state_read(rbox->state_fd, &state) < 0 ||
-	    !has_changed(box, &state))
+	if (head == NULL || box->view == NULL || !roost_fence_holds(box) ||
+	    mail_index_is_in_memory(box->index) ||
+	    roost_index_state_read(rbox->state_fd, &state) < 0)
 		return FALSE;
+	changed = head->sync_highest_modseq != state.packed_modseq;
 	/* a clock that went back does not stop it for long */
 	if (!now && ms >= state.packed_ms && ms - state.packed_ms < interval)
-		return TRUE;
-	pack_mailbox(box, clean);
+		return changed;
+	if (changed || count_cached(box, box->view) > state.packed_cached)
+		pack_mailbox(box, clean);
 	return FALSE;
 }
 
