@@ -147,21 +147,22 @@ static int show_modseq(struct mailbox *box)
 	return 0;
 }
 
+/* Of an open mailbox it may not fail: Dovecot takes that for a bug and ends.
+   What is promised is never less than what was shown before. */
 static int fence_get_status(struct mailbox *box,
 			    enum mailbox_status_items items,
 			    struct mailbox_status *status_r)
 {
-	int ret;
+	uint64_t promised;
 
-	if (!box->opened || (items & STATUS_HIGHESTMODSEQ) == 0)
-		return super_of(box)->get_status(box, items, status_r);
-	if (!roost_fence_enter(box))
+	if (super_of(box)->get_status(box, items, status_r) < 0)
 		return -1;
-	ret = show_modseq(box);
-	if (ret == 0)
-		ret = super_of(box)->get_status(box, items, status_r);
-	roost_fence_leave();
-	return ret;
+	if ((items & STATUS_HIGHESTMODSEQ) != 0 && show_modseq(box) < 0) {
+		promised = roost_modseq_floor_promised(box);
+		status_r->highest_modseq =
+			I_MIN(status_r->highest_modseq, promised);
+	}
+	return 0;
 }
 
 static struct mailbox_sync_context *

@@ -16,6 +16,7 @@
 #include "mail-cache-private.h"
 #include "mail-transaction-log-private.h"
 
+#include <fcntl.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
@@ -164,7 +165,7 @@ static int identify(struct pack *p, struct roost_err *err)
 static int publish(struct pack *p, struct roost_err *err)
 {
 	struct roost_mailbox *rbox = p->rbox;
-	const char *tmp_path;
+	const char *tmp_path = NULL;
 	int fd;
 
 	if (roost_store_file_create(rbox->control_dir, ROOST_STORE_BUNDLE,
@@ -212,6 +213,18 @@ static void log_packed(struct pack *p)
 	       p->info.clean ? "yes" : "no");
 }
 
+/* One process of the node at a time; the others have nothing to add. */
+static int pack_lock(struct roost_mailbox *rbox)
+{
+	const char *path =
+		t_strconcat(rbox->index_dir, "/dovecot-roost.packing", NULL);
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		i_close_fd(&fd);
+	return fd;
+}
+
 static int pack_and_publish(struct pack *p, struct roost_err *err)
 {
 	if (copy_index(p, err) < 0 || identify(p, err) < 0 ||
@@ -221,7 +234,7 @@ static int pack_and_publish(struct pack *p, struct roost_err *err)
 }
 
 /* clean: the mailbox is being closed, what is packed is likely the last. */
-static void pack_mailbox(struct mailbox *box, bool clean)
+static void pack_locked(struct mailbox *box, bool clean)
 {
 	struct roost_mailbox *rbox = roost_mail_box(box);
 	struct pack p = { .box = box, .rbox = rbox };
@@ -250,6 +263,16 @@ static void pack_mailbox(struct mailbox *box, bool clean)
 				  ->set_name("roost_index_not_packed")
 				  ->event(),
 			  "roost_index_not_packed: %s", error);
+}
+
+static void pack_mailbox(struct mailbox *box, bool clean)
+{
+	int fd = pack_lock(roost_mail_box(box));
+
+	if (fd == -1)
+		return;
+	pack_locked(box, clean);
+	i_close_fd(&fd);
 }
 
 /* Packs if it is time; TRUE if that remains to be done. */

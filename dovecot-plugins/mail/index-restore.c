@@ -235,13 +235,15 @@ static void restore_bundle(struct restore *r)
 	int fd, ret;
 
 	ret = bundle_open(r, &fd, &err);
+	if (ret == 0)
+		return;
 	if (ret > 0) {
 		ret = unpack(r, fd, &err);
 		i_close_fd(&fd);
 	}
 	if (ret < 0)
 		log_not_trusted(r, ROOST_STORE_BUNDLE, err.msg);
-	r->unpacked = ret == 0 ? r->unpacked : ret > 0;
+	r->unpacked = ret == 0;
 }
 
 static uint64_t choose_start(struct restore *r)

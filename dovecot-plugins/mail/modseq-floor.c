@@ -158,6 +158,15 @@ int roost_modseq_floor_show(struct mailbox *box, const char **error_r)
 	return ret;
 }
 
+uint64_t roost_modseq_floor_promised(struct mailbox *box)
+{
+	struct roost_index_state state;
+
+	if (roost_index_state_read(roost_mail_box(box)->state_fd, &state) < 0)
+		return 1;
+	return I_MAX(state.reserved, 1);
+}
+
 /* Nobody can add to the log meanwhile, so whoever shows more afterwards finds
    the lowered value. */
 static int settle_locked(struct mailbox *box, uint64_t modseq,

@@ -20,6 +20,9 @@ int roost_modseq_floor_apply(struct event *event, const char *index_dir,
    floor record if it promises less. */
 int roost_modseq_floor_show(struct mailbox *box, const char **error_r);
 
+/* What the record promises; 1, the least there is, if that is not known. */
+uint64_t roost_modseq_floor_promised(struct mailbox *box);
+
 /* A bundle with everything up to modseq lies on the store: lowers the record
    to it, if nothing has been added since. -1 with a message; not lowering is
    always safe. */

@@ -8,11 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-/* A temporary file older than this was left by a killed process. */
-#define TMP_STALE_SECS 60
 
 static int set_errno(struct roost_err *err, const char *path, const char *what)
 {
@@ -97,26 +93,16 @@ int roost_store_file_floor(const char *dir, struct roost_floor *floor_r,
 	return 1;
 }
 
-static bool is_stale(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0 &&
-	       time(NULL) - st.st_mtime > TMP_STALE_SECS;
-}
-
 int roost_store_file_create(const char *dir, const char *name, const char *node,
 			    const char **tmp_path_r, int *fd_r,
 			    struct roost_err *err)
 {
 	const char *path = t_strdup_printf("%s/%s.tmp.%s", dir, name, node);
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 
-	*fd_r = open(path, flags, 0600);
-	if (*fd_r == -1 && errno == EEXIST && is_stale(path)) {
-		(void)unlink(path);
-		*fd_r = open(path, flags, 0600);
-	}
+	/* one that is there was left by a killed process */
+	(void)unlink(path);
+	*fd_r = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		     0600);
 	if (*fd_r == -1)
 		return set_errno(err, path, "open");
 	*tmp_path_r = path;
@@ -172,7 +158,7 @@ int roost_store_file_write_floor(const char *dir, const char *node,
 {
 	char data[ROOST_FLOOR_MAX_SIZE];
 	struct roost_floor old;
-	const char *tmp_path;
+	const char *tmp_path = NULL;
 	size_t size;
 	int fd;
 

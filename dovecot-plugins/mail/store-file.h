@@ -26,8 +26,8 @@ int roost_store_file_uidlist(const char *dir, struct roost_uidlist_head *head_r,
 int roost_store_file_floor(const char *dir, struct roost_floor *floor_r,
 			   struct roost_err *err);
 
-/* Creates a temporary file for `name`. -1 with EEXIST in errno while another
-   process of this node has one that is not stale. */
+/* Creates the temporary file of this node for `name`. The caller holds a lock
+   of this node that lets one process at a time do that. */
 int roost_store_file_create(const char *dir, const char *name, const char *node,
 			    const char **tmp_path_r, int *fd_r,
 			    struct roost_err *err);

@@ -1,4 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Tests of plugin code with Dovecot's own lib-test.
 if DOVECOT_PLUGINS
+check_PROGRAMS += tests/dovecot/test-guard
+TESTS += tests/dovecot/test-guard
+tests_dovecot_test_guard_SOURCES = tests/dovecot/test-guard.c \
+	dovecot-plugins/mail/roost-guard.c
+tests_dovecot_test_guard_CPPFLAGS = $(DOVECOT_AM_CPPFLAGS)
+tests_dovecot_test_guard_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,-rpath,$(dovecot_pkglibdir)
+tests_dovecot_test_guard_LDADD = libroost-lease-page.la libroost-base.la \
+	$(LIBDOVECOT)
 endif

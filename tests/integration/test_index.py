@@ -26,9 +26,11 @@ def node(lab, name='n1', extra=None, **roost):
 
 
 def wait_closed(n):
-    """Until every process that opened the user has closed it."""
+    """Until every process that opened a user has closed it, since the node
+    was started."""
     def count(name):
-        return len(n.log.lines(name))
+        run = n.log.text().rpartition('starting up for')[2]
+        return len(re.findall(name, run))
     wait_until(lambda: count('roost_user_opened') ==
                count('roost_user_closed'), 10,
                lambda: f'all users closed\n{n.log.tail()}')
@@ -295,8 +297,8 @@ def test_index_of_an_earlier_lease_is_kept_if_nobody_came_between(lab):
 
 
 def changed_after_pack(n):
-    """A client knows a state that no bundle has; returns it: (validity,
-    modseq, uids). The interval is long, and then all is killed."""
+    """A client knows a state that no bundle has. Returns it (validity,
+    modseq, uids) and the client: packing begins when that is gone."""
     deliver(n, 5)
     client = imap(n, 'alice', 'secret')
     client.enable_qresync()
@@ -313,7 +315,7 @@ def changed_after_pack(n):
     uids = {int(re.search(r'UID (\d+)', x)[1]):
             frozenset(set(re.search(r'FLAGS \((.*?)\)', x)[1].split()) -
                       {'\\Recent'}) for x in lines if 'FETCH' in x}
-    return validity, modseq, uids
+    return validity, modseq, uids, client
 
 
 @pytest.mark.parametrize('bundle', ['stale', 'missing'])
@@ -323,17 +325,13 @@ def test_killed_after_changes(lab, bundle):
     n = node(lab)
     deliver(n)
     set_flag(n, '1')
-    validity, modseq, uids = changed_after_pack(n)
+    validity, modseq, uids, _client = changed_after_pack(n)
     n.kill()
     empty_root(n)
     if bundle == 'missing':
         (maildir(n) / 'dovecot-roost.bundle').unlink()
-    # while the node was dead: a flag is set and a mail is gone, as another
-    # client of the store would do it
-    cur = sorted((maildir(n) / 'cur').iterdir(), key=lambda p: p.name)
-    gone = next(p for p in cur if p.name.endswith(',S') or
-                p.name.endswith(',')) if False else cur[-1]
-    gone.unlink()
+    # while the node was dead a mail went
+    sorted((maildir(n) / 'cur').iterdir())[-1].unlink()
     mark = n.log.mark()
     n.start()
     known, _ = resync(n, validity, modseq, uids)
@@ -350,16 +348,29 @@ def test_modseq_rises_over_many_kills(lab):
     deliver(n)
     last = 0
     for flag in ('\\Flagged', '\\Answered', '\\Draft'):
-        with imap(n, 'alice', 'secret') as client:
-            now = client.highestmodseq()
-            assert now >= last
-            client.ok('store', '1', '+FLAGS', flag)
-            lines = client.ok('fetch', '1', '(MODSEQ)')
-            last = int(re.search(rb'MODSEQ \((\d+)\)', lines[0])[1])
-            assert last > now
-            n.kill()
+        client = imap(n, 'alice', 'secret')
+        now = client.highestmodseq()
+        assert now >= last
+        client.ok('store', '1', '+FLAGS', flag)
+        lines = client.ok('fetch', '1', '(MODSEQ)')
+        last = int(re.search(rb'MODSEQ \((\d+)\)', lines[0])[1])
+        assert last > now
+        n.kill()
         empty_root(n)
         n.start()
+
+
+def test_leftovers_of_a_killed_writer(lab):
+    n = node(lab)
+    deliver(n)
+    set_flag(n, '1')
+    for name in ('bundle', 'floor'):
+        (maildir(n) / f'dovecot-roost.{name}.tmp.n1').write_text('half')
+        os.chown(maildir(n) / f'dovecot-roost.{name}.tmp.n1', 5000, 5000)
+    mark = n.log.mark()
+    set_flag(n, '1', '\\Answered')
+    assert n.log.lines('roost_index_packed', mark)
+    assert not list(maildir(n).glob('*.tmp.*'))
 
 
 # ---- bundles and records that cannot be trusted ----------------------------
@@ -542,6 +553,29 @@ def test_mailbox_deleted_and_renamed(lab):
         assert client.status_items('b')['MESSAGES'] == 0
     wait_closed(n)
     assert not [line for line in n.log.lines('Error|Panic|Fatal')]
+
+
+def test_promise_cannot_be_written(lab):
+    """The store refuses the floor record: what it would have to promise is
+    not shown, and nothing crashes."""
+    n = node(lab)
+    deliver(n)
+    set_flag(n, '1')
+    blocked = maildir(n) / 'dovecot-roost.floor.tmp.n1'
+    blocked.mkdir()
+    with imap(n, 'alice', 'secret') as client:
+        modseq = client.highestmodseq()
+        status, _ = client.raw('STORE 1 +FLAGS (\\Answered)')
+        assert status in ('NO', 'OK')
+        _, lines = client.raw('STATUS INBOX (HIGHESTMODSEQ)')
+        shown = re.findall(r'(?:HIGHESTMODSEQ|MODSEQ) \(?(\d+)',
+                           ' '.join(lines))
+        assert all(int(value) <= modseq for value in shown)
+    wait_closed(n)
+    assert n.log.lines('roost_index_refused: .*floor')
+    blocked.rmdir()
+    assert highest(n) >= modseq
+    assert not n.log.lines('Panic|killed with signal')
 
 
 # ---- the lease -------------------------------------------------------------
