@@ -155,6 +155,12 @@ static void claim_wait_away(struct roost_agent_claim *claim, const char *reason)
 	claim_wait(claim, AWAY_RETRY_MSECS, max_msecs, "away", reason);
 }
 
+/* An error that ends by itself within seconds. */
+static bool claim_is_passing(const struct roost_agent_redis_reply *reply)
+{
+	return reply->away || strncmp(reply->error, "LOADING", 7) == 0;
+}
+
 /* ---- another node's user ------------------------------------------------ */
 
 static void claim_owner_alive(struct roost_agent_claim *claim,
@@ -256,9 +262,15 @@ static void lookup_answered(const struct roost_agent_redis_reply *reply,
 	struct roost_agent_claim *claim = context;
 
 	claim->in_redis = FALSE;
+	if (reply->error != NULL && !claim_is_passing(reply)) {
+		e_error(claim->agent->event,
+			"Redis does not tell about user %s: %s",
+			claim->req.user, reply->error);
+		claim_fail(claim, "away", "Redis refuses the lookup", "");
+		return;
+	}
 	if (reply->error != NULL || reply->count < 3) {
-		claim_wait_away(claim,
-				t_strdup_printf("Redis: %s", reply->error));
+		claim_wait_away(claim, "Redis cannot be asked");
 		return;
 	}
 	if (*reply->values[0] == '\0') {
@@ -349,12 +361,11 @@ static void claim_answered(const struct roost_agent_redis_reply *reply,
 	unsigned int msecs;
 
 	claim->in_redis = FALSE;
-	if (reply->error != NULL) {
-		if (!reply->away)
-			e_error(agent->event,
-				"Redis refuses to claim user %s: "
-				"%s",
-				claim->req.user, reply->error);
+	if (reply->error != NULL && !claim_is_passing(reply)) {
+		e_error(agent->event, "Redis refuses to claim user %s: %s",
+			claim->req.user, reply->error);
+		claim_fail(claim, "away", "Redis refuses the claim", "");
+	} else if (reply->error != NULL) {
 		claim_wait_away(claim,
 				t_strdup_printf("Redis: %s", reply->error));
 	} else if (!roost_agent_lease_valid(agent->lease) ||
