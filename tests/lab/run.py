@@ -40,8 +40,8 @@ class Lab:
         os.chown(self.store, MAIL_UID, MAIL_UID)
         self._guardian = subprocess.Popen(
             [sys.executable, '-IS', Path(__file__).with_name('guardian.py'),
-             self.dir], stdin=subprocess.PIPE, text=True,
-            start_new_session=True)
+             self.dir], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, text=True, start_new_session=True)
         self.started.add(self._guardian.pid)
         become_subreaper()
         atexit.register(self.close)
