@@ -7,7 +7,8 @@ from .process import Component, LabError
 
 class Daemon(Component):
     """program: e.g. milter/roost-milter; conf: its settings (lists are
-    joined by commas). Ready when all its listeners accept."""
+    joined by commas). Ready when all its listeners accept. It becomes nobody
+    unless conf names a user."""
 
     def __init__(self, lab, program, conf, name=None):
         super().__init__(lab, name or program.rsplit('-', 1)[-1])
@@ -15,7 +16,7 @@ class Daemon(Component):
         if self.program is None:
             raise LabError(f'{program} is not built')
         self.conf = self.dir / 'conf'
-        self.settings = dict(conf)
+        self.settings = {'user': 'nobody'} | dict(conf)
 
     def prepare(self):
         self.write_conf()

@@ -4,7 +4,9 @@ to it for the comparison."""
 import platform
 import shutil
 import subprocess
+import time
 
+from .clients import imap
 from .daemon import Daemon
 from .dkimcheck import public_record
 from .dovecot import Dovecot, dovecot_version
@@ -16,6 +18,7 @@ from .sink import SmtpSink
 
 DOMAIN = 'example.com'
 ALICE, OUTSIDE = f'alice@{DOMAIN}', 'friend@example.org'
+WAITER = f'bob@{DOMAIN}'
 PASSWORD = 'secret'
 LEASE_TTL = 5  # seconds; the default is 15
 PLAIN_PORT, POLICY_PORT, MILTER_PORT = 10027, 10040, 10891
@@ -36,7 +39,7 @@ CREATE TRIGGER roost_dkim_changed AFTER INSERT OR UPDATE OR DELETE
 class Stage:
     def __init__(self, lab):
         self.lab = lab
-        users = {ALICE: PASSWORD}
+        users = {ALICE: PASSWORD, WAITER: PASSWORD}
         self.redis, self.pg = Redis(lab), Postgres(lab)
         roost = {'redis': f'{self.redis.address}:{self.redis.port}',
                  'lease_ttl': f'{LEASE_TTL}s', 'pack_interval': '1s'}
@@ -118,6 +121,14 @@ class Stage:
             'milter_default_action': 'tempfail',
         }
         self.postfix.start()
+
+    def wait_granted(self):
+        """Until both nodes serve users; returns the seconds it took."""
+        began = time.monotonic()
+        for node in self.nodes:
+            with imap(node, WAITER, PASSWORD, timeout=4 * LEASE_TTL):
+                pass
+        return time.monotonic() - began
 
     def add_keys(self, selector, replace=None):
         """Makes an RSA and an Ed25519 key, publishes both, and puts them

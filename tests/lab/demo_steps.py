@@ -28,6 +28,8 @@ def wait_for_mail(node, user, count, timeout=10):
 # ---- a ----------------------------------------------------------------------
 
 def mail_in(stage, tell):
+    tell.say('a fresh Redis grants nothing for one lease time '
+             f'({LEASE_TTL} s): waited {stage.wait_granted():.1f} s')
     began = time.monotonic()
     smtp_send(stage.postfix, OUTSIDE, ALICE,
               message(OUTSIDE, ALICE, subject='first light'),
@@ -206,11 +208,8 @@ def failover(stage, tell):
     without.append(inbox(stage.plain[1]))
 
     owner, other = stage.owner, stage.other
-    mark = owner.log.mark()
     before = use_mailbox(owner)
-    packed = owner.log.wait_for(r'roost_index_packed mailbox=INBOX.*', 10,
-                                mark)
-    tell.say(packed[0])
+    tell.say(wait_packed(owner, len(before[2])))
     client = imap(other, ALICE, PASSWORD)  # a session through the other node
     client.ok('select', 'INBOX')
     mark, began = other.log.mark(), time.monotonic()
@@ -220,15 +219,29 @@ def failover(stage, tell):
                        f'{ALICE} back on {other.name}')
     tell.check(after, f'{owner.name} killed, {ALICE} back on {other.name} '
                f'(lease: {LEASE_TTL} s)', ms(began))
-    restored = other.log.lines(r'roost_index_restored mailbox=INBOX', mark)
-    tell.check(restored, 'her index was restored from the bundle',
-               restored and restored[0].partition('roost_index')[2][1:])
+    restored = [line.partition('roost_index_restored ')[2] for line in
+                other.log.lines(r'roost_index_restored mailbox=INBOX', mark)]
+    tell.check(restored and 'from=bundle' in restored[0],
+               'her index was restored from the bundle',
+               restored[0] if restored else 'no record of it')
     tell.check(after[1:] == before[1:], 'UIDVALIDITY, UIDs and flags are '
                'the same', f'{len(after[2])} messages')
     tell.check(after[0] >= before[0], 'HIGHESTMODSEQ did not fall',
                f'{before[0]} → {after[0]}')
     tell.check(without[1][0] < without[0][0], 'without Roost it falls',
                f'{without[0][0]} → {without[1][0]}')
+
+
+def wait_packed(node, count):
+    """Opens her mailbox until a bundle with all messages is on the store:
+    they are written at the end of a session, but not too often."""
+    pattern = rf'roost_index_packed mailbox=INBOX .*messages={count} .*'
+
+    def packed():
+        inbox(node)
+        return re.findall(pattern, node.log.text())
+    return wait_until(packed, 10, lambda: f'a bundle of {count} messages\n'
+                      f'{node.log.tail()}', interval=0.3)[-1]
 
 
 def try_inbox(node):
