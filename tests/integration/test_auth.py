@@ -3,6 +3,7 @@
 
 The site's own passdbs stand in the configuration as they would without Roost.
 """
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import subprocess
 
 import pytest
 
-from lab import Dovecot, imap, lmtp_send, wait_until
+from lab import Dovecot, imap, lmtp_send, message, wait_until
 from lab.dovecot import dovecot_version
 
 NEW = dovecot_version() >= (2, 4)
@@ -33,7 +34,7 @@ def block(name, settings_23, settings_24):
 def site(lab, name='n1', extra=None, passdbs=None, roost=None):
     """A node. passdbs stand between the site's passwd-file and roost."""
     node = Dovecot(lab, name, users=USERS, roost=roost or {},
-                   extra=EXTRA | {'mail_plugins': None} | (extra or {}))
+                   extra=EXTRA | (extra or {}))
     write = node.write_conf
 
     def write_conf():
@@ -243,6 +244,50 @@ def test_killed_agent_is_not_noticed(lab):
         login(node, 'alice', 'secret-of-alice')
 
 
+def sessions(node):
+    """What the agent counts, as doveadm shows it."""
+    done = node.doveadm('-f', 'json', 'roost', 'status', check=False)
+    if done.returncode != 0:
+        return None
+    (status,) = json.loads(done.stdout)
+    return int(status['sessions'])
+
+
+def test_open_session_is_known_to_a_restarted_agent(lab):
+    """An idle session tells the new agent of itself, and works on."""
+    node = site(lab).start()
+    with imap(node, 'alice', 'secret-of-alice') as client:
+        client.ok('select')
+        assert sessions(node) == 1
+        for _ in range(2):
+            old = agent_pid(node)
+            os.kill(old, signal.SIGKILL)
+            wait_until(lambda o=old: agent_pid(node) not in (None, o), 20,
+                       'another agent')
+            wait_until(lambda: sessions(node) == 1, 10, 'the session back')
+        client.ok('append', 'INBOX', None, None,
+                  message('alice@example.org', 'alice@example.org'))
+        assert client.ok('noop')
+    wait_until(lambda: sessions(node) == 0, 10, 'end of the session')
+    assert not node.log.lines('roost_session_lost|this session ends')
+
+
+def test_doveadm_shows_node_and_user(lab):
+    node = site(lab).start()
+    login(node, 'alice', 'secret-of-alice')
+    (status,) = json.loads(node.doveadm('-f', 'json', 'roost', 'status')
+                           .stdout)
+    assert status['node'] == 'n1' and status['redis'] == 'none'
+    (user,) = json.loads(node.doveadm('-f', 'json', 'roost', 'status',
+                                      'alice').stdout)
+    assert (user['owner'], user['self'], user['pinned']) == ('n1', 'yes',
+                                                             'yes')
+    nodes = json.loads(node.doveadm('-f', 'json', 'roost', 'nodes').stdout)
+    assert [n['node'] for n in nodes] == ['n1']
+    done = node.doveadm('roost', 'status', 'x' * 600, check=False)
+    assert done.returncode == 75 and 'too long' in done.stderr
+
+
 def test_no_agent_is_a_temporary_failure_until_it_is_back(lab):
     node = site(lab).start()
     login(node, 'alice', 'secret-of-alice')
@@ -269,6 +314,7 @@ def test_no_agent_is_a_temporary_failure_until_it_is_back(lab):
         return True
     wait_until(back, 60, 'logins', interval=0.5)
     assert node.log.lines('temporary failure: .*roost-agent-auth')
+    assert lookup(node, 'alice')[0] == 0
 
 
 @pytest.mark.parametrize('chain, message', [
