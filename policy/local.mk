@@ -9,6 +9,7 @@ libroost_policy_la_SOURCES = \
 libroost_policy_la_LIBADD = libroost-rules-relay.la libroost-proto-policy.la \
 	libroost-daemon.la
 
+dist_man_MANS += docs/man/roost-policyd.8
 sbin_PROGRAMS += policy/roost-policyd
 policy_roost_policyd_SOURCES = \
 	policy/policy-server.c policy/policy-server.h \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Floor 5: roostctl. It explains with the daemon's own code.
 if POLICY
+dist_man_MANS += docs/man/roostctl.1
 sbin_PROGRAMS += tools/roostctl
 tools_roostctl_SOURCES = \
 	tools/ctl.h \

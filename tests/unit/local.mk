@@ -2,6 +2,8 @@
 # Unit tests of common/ and daemon/: cmocka, tables of named cases.
 TESTS += tests/unit/test-check-floors.sh
 EXTRA_DIST += tests/unit/test-check-floors.sh
+TESTS += tests/unit/test-man.sh
+EXTRA_DIST += tests/unit/test-man.sh tests/unit/manual-check.h
 if CMOCKA
 TEST_UNIT_LIBS = $(CMOCKA_LIBS)
 
@@ -70,6 +72,11 @@ tests_unit_test_relay_LDADD = libroost-rules-relay.la $(TEST_UNIT_LIBS)
 if POLICY
 check_PROGRAMS += tests/unit/test-policy-networks
 TESTS += tests/unit/test-policy-networks
+check_PROGRAMS += tests/unit/test-policy-manual
+TESTS += tests/unit/test-policy-manual
+tests_unit_test_policy_manual_SOURCES = tests/unit/test-policy-manual.c
+tests_unit_test_policy_manual_LDADD = libroost-policy.la libroost-base.la \
+	$(TEST_UNIT_LIBS)
 tests_unit_test_policy_networks_SOURCES = tests/unit/test-policy-networks.c
 tests_unit_test_policy_networks_LDADD = libroost-policy.la $(TEST_UNIT_LIBS)
 endif
