@@ -13,6 +13,6 @@ libroost_daemon_la_SOURCES = \
 	daemon/service.c daemon/service.h
 libroost_daemon_la_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
-libroost_daemon_la_LIBADD = libroost-base.la $(EVENT_LIBS) $(PQ_LIBS) \
+libroost_daemon_la_LIBADD = $(EVENT_LIBS) $(PQ_LIBS) \
 	$(SYSTEMD_LIBS)
 endif

@@ -6,8 +6,8 @@ libroost_policy_la_SOURCES = \
 	policy/policy-networks.c policy/policy-networks.h \
 	policy/policy-settings.c policy/policy-settings.h \
 	policy/policy-snapshot.c policy/policy-snapshot.h
-libroost_policy_la_LIBADD = libroost-rules-relay.la libroost-proto-policy.la \
-	libroost-daemon.la
+POLICY_LIBS = libroost-policy.la libroost-daemon.la libroost-rules-relay.la \
+	libroost-proto-policy.la libroost-base.la
 
 dist_man_MANS += docs/man/roost-policyd.8
 sbin_PROGRAMS += policy/roost-policyd
@@ -16,5 +16,5 @@ policy_roost_policyd_SOURCES = \
 	policy/policy-session.c policy/policy-session.h \
 	policy/roost-policyd.c
 policy_roost_policyd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
-policy_roost_policyd_LDADD = libroost-policy.la libroost-daemon.la
+policy_roost_policyd_LDADD = $(POLICY_LIBS)
 endif

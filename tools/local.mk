@@ -11,5 +11,5 @@ tools_roostctl_SOURCES = \
 	tools/ctl-postconf.c tools/ctl-postconf.h \
 	tools/roostctl.c
 tools_roostctl_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
-tools_roostctl_LDADD = libroost-policy.la libroost-daemon.la $(EVENT_LIBS)
+tools_roostctl_LDADD = $(POLICY_LIBS) $(EVENT_LIBS)
 endif

@@ -7,4 +7,3 @@ libroost_proto_agent_la_SOURCES = \
 noinst_LTLIBRARIES += libroost-proto-policy.la
 libroost_proto_policy_la_SOURCES = \
 	common/proto/policy-request.c common/proto/policy-request.h
-libroost_proto_policy_la_LIBADD = libroost-base.la

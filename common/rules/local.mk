@@ -9,4 +9,3 @@ libroost_rules_pin_la_LIBADD = -lm
 
 noinst_LTLIBRARIES += libroost-rules-relay.la
 libroost_rules_relay_la_SOURCES = common/rules/relay.c common/rules/relay.h
-libroost_rules_relay_la_LIBADD = libroost-base.la

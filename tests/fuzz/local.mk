@@ -48,7 +48,8 @@ tests_fuzz_fuzz_key_LDADD = libroost-dkim.la $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz-policy-request
 tests_fuzz_fuzz_policy_request_SOURCES = tests/fuzz/fuzz-policy-request.c \
 	$(FUZZ_MAIN)
-tests_fuzz_fuzz_policy_request_LDADD = libroost-proto-policy.la $(FUZZ_LIBS)
+tests_fuzz_fuzz_policy_request_LDADD = libroost-proto-policy.la libroost-base.la \
+	$(FUZZ_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 if !FUZZING

@@ -62,12 +62,14 @@ tests_unit_test_dkim_sign_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-policy-request
 TESTS += tests/unit/test-policy-request
 tests_unit_test_policy_request_SOURCES = tests/unit/test-policy-request.c
-tests_unit_test_policy_request_LDADD = libroost-proto-policy.la $(TEST_UNIT_LIBS)
+tests_unit_test_policy_request_LDADD = libroost-proto-policy.la libroost-base.la \
+	$(TEST_UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-relay
 TESTS += tests/unit/test-relay
 tests_unit_test_relay_SOURCES = tests/unit/test-relay.c
-tests_unit_test_relay_LDADD = libroost-rules-relay.la $(TEST_UNIT_LIBS)
+tests_unit_test_relay_LDADD = libroost-rules-relay.la libroost-base.la \
+	$(TEST_UNIT_LIBS)
 
 if POLICY
 check_PROGRAMS += tests/unit/test-policy-networks
@@ -75,10 +77,9 @@ TESTS += tests/unit/test-policy-networks
 check_PROGRAMS += tests/unit/test-policy-manual
 TESTS += tests/unit/test-policy-manual
 tests_unit_test_policy_manual_SOURCES = tests/unit/test-policy-manual.c
-tests_unit_test_policy_manual_LDADD = libroost-policy.la libroost-base.la \
-	$(TEST_UNIT_LIBS)
+tests_unit_test_policy_manual_LDADD = $(POLICY_LIBS) $(TEST_UNIT_LIBS)
 tests_unit_test_policy_networks_SOURCES = tests/unit/test-policy-networks.c
-tests_unit_test_policy_networks_LDADD = libroost-policy.la $(TEST_UNIT_LIBS)
+tests_unit_test_policy_networks_LDADD = $(POLICY_LIBS) $(TEST_UNIT_LIBS)
 endif
 else
 check-local: no-cmocka
