@@ -13,6 +13,7 @@
 #define PING_MS 30000
 #define PARAMS_MAX 16
 #define SQL_MAX 65536
+#define ERROR_SIZE 512
 
 enum pg_state {
 	PG_OFF, /* waits for the timer to connect */
@@ -93,6 +94,22 @@ static void drop_connection(struct roost_pg *pg)
 	pg->state = PG_OFF;
 }
 
+/* libpq's messages have several lines, and end in a newline. */
+static void one_line(const char *text, char line[ERROR_SIZE])
+{
+	size_t len;
+	char *s;
+
+	(void)snprintf(line, ERROR_SIZE, "%s", text);
+	for (s = line; *s != '\0'; s++) {
+		if (*s == '\n' || *s == '\t')
+			*s = ' ';
+	}
+	len = strlen(line);
+	while (len > 0 && line[len - 1] == ' ')
+		line[--len] = '\0';
+}
+
 /* Gives every waiting query the error. */
 static void fail_queries(struct roost_pg *pg, const char *why)
 {
@@ -110,14 +127,9 @@ static void fail_queries(struct roost_pg *pg, const char *why)
    after a pause. */
 static void pg_lost(struct roost_pg *pg, const char *reason)
 {
-	char why[256];
-	size_t len;
+	char why[ERROR_SIZE];
 
-	(void)snprintf(why, sizeof(why), "%s",
-		       reason != NULL ? reason : PQerrorMessage(pg->conn));
-	len = strlen(why);
-	while (len > 0 && why[len - 1] == '\n')
-		why[--len] = '\0';
+	one_line(reason != NULL ? reason : PQerrorMessage(pg->conn), why);
 	drop_connection(pg);
 	if (!pg->failure_logged) {
 		roost_log_msg(pg->log, ROOST_LOG_ERROR, "postgres_away", "%s",
@@ -200,6 +212,7 @@ static void pg_finish(struct roost_pg *pg)
 	bool good = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
 		    status == PGRES_EMPTY_QUERY;
 	struct query *query;
+	char error[ERROR_SIZE];
 
 	pg->result = NULL;
 	if (pg->state == PG_LISTENING) {
@@ -211,10 +224,10 @@ static void pg_finish(struct roost_pg *pg)
 		query = query_shift(pg);
 		pg->state = PG_IDLE;
 		set_timer(pg, PING_MS);
+		one_line(good ? "" : PQresultErrorMessage(result), error);
 		if (query->callback != NULL)
 			query->callback(query->ctx, good ? result : NULL,
-					good ? NULL
-					     : PQresultErrorMessage(result));
+					good ? NULL : error);
 		query_free(query);
 	}
 	PQclear(result);

@@ -41,7 +41,7 @@ struct roost_pg_config {
 };
 
 /* A result (PGRES_TUPLES_OK or PGRES_COMMAND_OK, cleared by the caller of the
-   callback), or NULL and the error. */
+   callback), or NULL and the error, one line. */
 typedef void roost_pg_result(void *ctx, const PGresult *result,
 			     const char *error);
 

@@ -18,3 +18,12 @@ CLEANFILES += pytest.xml
 check-integration: all
 	$(SHELL) $(top_srcdir)/build-aux/pytest.sh
 .PHONY: check-integration
+
+# Programs that the tests against real processes drive.
+noinst_PROGRAMS =
+if DAEMON
+noinst_PROGRAMS += tests/integration/pg-probe
+tests_integration_pg_probe_SOURCES = tests/integration/pg-probe.c
+tests_integration_pg_probe_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS)
+tests_integration_pg_probe_LDADD = libroost-daemon.la libroost-base.la
+endif
