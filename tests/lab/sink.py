@@ -33,9 +33,10 @@ class SmtpSink(Component):
     def messages(self):
         """The messages received so far, oldest first, as they went over the
         wire (bytes, CRLF line ends)."""
+        paths = list(self.folder.iterdir())
+        # asked afterwards: what was made since is not among the paths
         busy = self._open_files()
-        complete = [path for path in self.folder.iterdir()
-                    if path.name not in busy]
+        complete = [path for path in paths if path.name not in busy]
         complete.sort(key=lambda path: path.stat().st_mtime_ns)
         return [self._unpack(path.read_bytes()) for path in complete]
 
