@@ -275,6 +275,12 @@ static void pack_mailbox(struct mailbox *box, bool clean)
 	i_close_fd(&fd);
 }
 
+/* An index that was only just created knows nothing of its mailbox. */
+static bool was_synced(struct mailbox *box)
+{
+	return mail_index_get_header(box->view)->uid_validity != 0;
+}
+
 /* Packs if it is time; TRUE if that remains to be done. */
 static bool pack_if_due(struct mailbox *box, bool clean, bool now)
 {
@@ -286,7 +292,7 @@ static bool pack_if_due(struct mailbox *box, bool clean, bool now)
 	bool changed;
 
 	if (head == NULL || box->view == NULL || !roost_fence_holds(box) ||
-	    mail_index_is_in_memory(box->index) ||
+	    mail_index_is_in_memory(box->index) || !was_synced(box) ||
 	    roost_index_state_read(rbox->state_fd, &state) < 0)
 		return FALSE;
 	changed = head->sync_highest_modseq != state.packed_modseq;

@@ -536,6 +536,27 @@ def test_last_session_packs(lab):
     assert len(n.log.lines('roost_index_packed', mark)) == 1
 
 
+def test_less_cached_data_does_not_replace_more(lab):
+    n = node(lab)
+    deliver(n, 3)
+    set_flag(n, '1')
+    bundle = maildir(n) / 'dovecot-roost.bundle'
+    good = bundle.read_bytes()
+    for path in (n.dir / 'index').rglob('.INBOX/dovecot.index.cache'):
+        path.unlink()
+    set_flag(n, '2')
+    assert n.log.lines('roost_index_not_packed: the bundle there has 3 '
+                       'messages cached, this index only 0')
+    assert bundle.read_bytes() == good
+    # but fewer messages explain fewer cached ones
+    with imap(n, 'alice', 'secret') as client:
+        client.ok('select', 'INBOX')
+        client.ok('store', '1:3', '+FLAGS', '\\Deleted')
+        client.ok('expunge')
+    wait_closed(n)
+    assert bundle.read_bytes() != good
+
+
 def test_mailbox_deleted_and_renamed(lab):
     n = node(lab)
     deliver(n)
@@ -616,6 +637,7 @@ def test_lost_lease_refuses(lab, line):
         status, answer = 'BYE', ''
     assert status != 'OK' or 'BYE' in answer
     assert contents(n.store) == before
+    n.log.wait_for('roost_fenced')
     assert len(n.log.lines('roost_fenced')) == 1
 
 
