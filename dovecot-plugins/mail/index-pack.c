@@ -181,19 +181,24 @@ static int publish(struct pack *p, struct roost_err *err)
 					err);
 }
 
-static void remember(struct pack *p)
+/* What is on the store by now. info NULL: nothing new, but it was looked at,
+   and that too costs more than to be done at each close. */
+static void remember(struct roost_mailbox *rbox,
+		     const struct roost_bundle_info *info, uint64_t ms)
 {
 	struct roost_index_state state;
 
-	if (roost_index_state_lock(p->rbox->state_fd) < 0)
+	if (roost_index_state_lock(rbox->state_fd) < 0)
 		return;
-	if (roost_index_state_read(p->rbox->state_fd, &state) == 0) {
-		state.packed_ms = p->info.created_ms;
-		state.packed_modseq = p->info.highest_modseq;
-		state.packed_cached = p->info.cached;
-		(void)roost_index_state_write(p->rbox->state_fd, &state);
+	if (roost_index_state_read(rbox->state_fd, &state) == 0) {
+		state.packed_ms = ms;
+		if (info != NULL) {
+			state.packed_modseq = info->highest_modseq;
+			state.packed_cached = info->cached;
+		}
+		(void)roost_index_state_write(rbox->state_fd, &state);
 	}
-	roost_index_state_unlock(p->rbox->state_fd);
+	roost_index_state_unlock(rbox->state_fd);
 }
 
 static void log_packed(struct pack *p)
@@ -251,7 +256,7 @@ static void pack_locked(struct mailbox *box, bool clean)
 	if (pack_and_publish(&p, &err) < 0) {
 		error = err.msg;
 	} else {
-		remember(&p);
+		remember(rbox, &p.info, p.info.created_ms);
 		log_packed(&p);
 		if (clean)
 			(void)roost_modseq_floor_settle(
@@ -301,6 +306,8 @@ static bool pack_if_due(struct mailbox *box, bool clean, bool now)
 		return changed;
 	if (changed || count_cached(box, box->view) > state.packed_cached)
 		pack_mailbox(box, clean);
+	else
+		remember(rbox, NULL, ms);
 	return FALSE;
 }
 
@@ -309,13 +316,25 @@ static void pack_timeout(struct mailbox *box)
 	(void)pack_if_due(box, FALSE, FALSE);
 }
 
+/* A delivery is no session: packing after each one would cost more than the
+   delivery itself. Nor has every other process an ioloop that lasts as long as
+   a mailbox is open. */
+static bool is_session(struct mail_user *user)
+{
+	static const char *const services[] = { "imap", "pop3", "submission",
+						NULL };
+
+	return str_array_find(services, user->service);
+}
+
 void roost_index_pack_start(struct mailbox *box)
 {
 	struct roost_mailbox *rbox = roost_mail_box(box);
 	unsigned int secs = I_MIN(rbox->user->set->roost_pack_interval, 86400);
 	unsigned int msecs = secs * 1000;
 
-	if (rbox->state_fd != -1 && msecs > 0 && rbox->to_pack == NULL)
+	if (rbox->state_fd != -1 && msecs > 0 && rbox->to_pack == NULL &&
+	    is_session(box->storage->user))
 		rbox->to_pack = timeout_add_short(msecs, pack_timeout, box);
 }
 
@@ -351,16 +370,6 @@ static void pack_by_name(struct mail_user *user, const char *name)
 	    roost_mail_box(box)->state_fd != -1)
 		(void)pack_if_due(box, TRUE, TRUE);
 	mailbox_free(&box);
-}
-
-/* A delivery is no session: packing after each one would cost more than the
-   delivery itself. */
-static bool is_session(struct mail_user *user)
-{
-	static const char *const services[] = { "imap", "pop3", "submission",
-						NULL };
-
-	return str_array_find(services, user->service);
 }
 
 void roost_index_pack_user(struct mail_user *user)

@@ -7,10 +7,11 @@ import re
 import shutil
 import smtplib
 import struct
+import time
 
 import pytest
 
-from lab import Dovecot, imap, lmtp_send, wait_until
+from lab import Dovecot, Redis, imap, lmtp_send, wait_until
 
 USERS = {'alice': 'secret', 'bob': 'secret'}
 # all that may lie in a maildir on the store
@@ -193,6 +194,26 @@ def test_fts_is_refused(lab):
     assert not list((n.dir / 'index').rglob('dovecot.index*'))
 
 
+def test_layout_fs(lab):
+    n = Dovecot(lab, users=USERS, roost={})
+    n.extra = {'mailbox_list_layout': 'fs'} if n.version >= (2, 4) \
+        else {'mail_location': 'maildir:~/Maildir:LAYOUT=fs'}
+    n.start()
+    deliver(n)
+    with imap(n, 'alice', 'secret') as client:
+        client.ok('create', 'a/b/c')
+        client.ok('select', 'INBOX')
+        client.ok('copy', '1', 'a/b/c')
+        modseq = client.status_items('a/b/c')['HIGHESTMODSEQ']
+    wait_closed(n)
+    assert list((n.dir / 'index').rglob('a/b/c/dovecot.index.log'))
+    assert not list(n.store.rglob('dovecot.index*'))
+    restart_empty(n)
+    with imap(n, 'alice', 'secret') as client:
+        items = client.status_items('a/b/c')
+    assert items['MESSAGES'] == 1 and items['HIGHESTMODSEQ'] >= modseq
+
+
 # ---- a root that cannot be trusted -----------------------------------------
 
 def refused(n):
@@ -294,6 +315,68 @@ def test_index_of_an_earlier_lease_is_kept_if_nobody_came_between(lab):
     assert mailbox(n) == before and highest(n) == modseq
     line = n.log.lines('roost_index_restored mailbox=INBOX', mark)
     assert not line or 'floor=0' in line[0]
+
+
+def test_old_index_of_a_node_that_was_away_is_not_used(lab):
+    """n1, n2, n1 again, whose tmpfs still holds the index of its first
+    time."""
+    nodes = [Dovecot(lab, name, users=USERS, roost={}) for name in
+             ('n1', 'n2')]
+    n1, n2 = nodes
+    n1.start()
+    deliver(n1, 3)
+    set_flag(n1, '1')
+    validity, uids = mailbox(n1)
+    modseq = highest(n1)
+    n1.stop()
+
+    n2.start()
+    assert mailbox(n2) == (validity, uids)
+    assert highest(n2) == modseq
+    set_flag(n2, '2', '\\Answered')
+    deliver(n2)
+    second = mailbox(n2)
+    second_modseq = highest(n2)
+    assert second_modseq > modseq
+    n2.kill()
+
+    n1.start()
+    known, _ = resync(n1, validity, second_modseq, second[1])
+    assert (validity, known) == mailbox(n1) == second
+    assert highest(n1) >= second_modseq
+
+
+def test_owner_killed_other_node_takes_over(lab):
+    """With Redis: the way of a failover, and the nodes' own records."""
+    redis = Redis(lab).start()
+    nodes = [Dovecot(lab, name, users=USERS, roost={
+        'redis': f'{redis.address}:{redis.port}', 'lease_ttl': '2s'}).start()
+        for name in ('n1', 'n2')]
+    deliver(nodes[0], 3)
+    owner = next(n for n in nodes if n.log.lines('roost_user_opened'))
+    other = next(n for n in nodes if n is not owner)
+    wait_closed(owner)
+    client = imap(owner, 'alice', 'secret')
+    modseq = client.highestmodseq()
+    client.ok('store', '2', '+FLAGS', '\\Flagged')
+    lines = client.ok('fetch', '2', '(MODSEQ)')
+    modseq = int(re.search(rb'MODSEQ \((\d+)\)', lines[0])[1])
+    owner.kill()
+    killed = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def login():
+        try:
+            return imap(other, 'alice', 'secret')
+        except imap.error:  # refused as long as the lease may hold
+            return None
+    wait_until(login, 15, 'alice served by the other node').logout()
+    validity, uids = mailbox(other)
+    assert len(uids) == 3 and '\\Flagged' in uids[2]
+    assert highest(other) >= modseq
+    assert other.log.lines('roost_index_restored mailbox=INBOX from=bundle')
+    opened = [int(re.search(r'boottime=(\d+)', line)[1])
+              for line in other.log.lines('roost_user_opened')]
+    assert min(opened) > killed
 
 
 def changed_after_pack(n):
@@ -407,7 +490,8 @@ BROKEN_BUNDLES = {
     'newer version': (newer, 'format version 2, this Roost reads only 1'),
     'later lease': (later_lease, 'later lease'),
     'symlink': (to_symlink, 'open'),
-    'wrong owner': (lambda p: os.chown(p, 0, 0), 'belongs to uid 0|open'),
+    'wrong owner': (lambda p: (os.chown(p, 0, 0), p.chmod(0o644)),
+                    'belongs to uid 0, not 5000'),
     'folder': (lambda p: (p.unlink(), p.mkdir()), 'not a regular file'),
 }
 
@@ -600,6 +684,17 @@ def test_promise_cannot_be_written(lab):
 
 
 # ---- the lease -------------------------------------------------------------
+
+def test_no_agent_no_mailbox(lab):
+    """The plugin cannot reach the agent: a temporary failure."""
+    n = node(lab, extra={'service roost-agent': {
+        'unix_listener roost-agent': {'mode': '0600'}}})
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        deliver(n)
+    assert caught.value.smtp_code == 451
+    n.log.wait_for('roost: .*roost-agent.*Permission denied')
+    assert not maildir(n).exists()
+
 
 def contents(folder):
     """Every file below, with what a change would change."""
