@@ -57,7 +57,7 @@ class Stage:
         self.sink = SmtpSink(lab)
         self.policy = self.milter = self.postfix = None
         self.records = {}  # DNS: the public keys
-        self.died = {}  # node -> CLOCK_BOOTTIME ns
+        self.died = {}  # node name -> CLOCK_BOOTTIME ns
 
     def describe(self):
         def first(*argv):

@@ -89,12 +89,12 @@ class Dovecot(Component):
         return self.store / user
 
     def wait_no_sessions(self, timeout=10):
-        """Until no process with mail open is left on the node."""
+        """Until no client's session is left (an idle lmtp process stays)."""
         wait_until(lambda: not self._mail_processes(), timeout,
                    lambda: f'{self.name} without sessions\n{self.log.tail()}')
 
     def _mail_processes(self):
-        names = ('imap', 'pop3', 'lmtp', 'imap-hibernate')
+        names = ('imap', 'pop3', 'imap-hibernate')
         return [pid for pid in self.processes() if _comm(pid) in names]
 
 
