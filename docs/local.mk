@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 # Manual pages and guides.
 EXTRA_DIST += docs/agent-protocol.md docs/bundle-format.md
+dist_man_MANS += docs/man/roost-dovecot.7

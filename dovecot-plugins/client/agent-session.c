@@ -151,6 +151,9 @@ static void session_wait(struct roost_session *session)
 		io_loop_run(ioloop);
 	io_loop_set_current(prev);
 	roost_agent_conn_switch_ioloop(session->conn);
+	/* it may be lost already */
+	if (session->to_reopen != NULL)
+		session->to_reopen = io_loop_move_timeout(&session->to_reopen);
 	io_loop_set_current(ioloop);
 	io_loop_destroy(&ioloop);
 }
