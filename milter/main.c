@@ -155,14 +155,17 @@ static int milter_run(struct roost_daemon *daemon, void *ctx,
 	const struct roost_milter_settings *settings =
 		roost_conf_settings(roost_daemon_conf(daemon));
 	struct milter *milter = ctx;
+	struct roost_log_line line;
 
 	if (take_settings(milter, settings, err) < 0)
 		return -1;
 	if (roost_server_start(milter->server, roost_daemon_base(daemon),
 			       on_server_ended, milter, err) < 0)
 		return -1;
-	roost_log_msg(roost_daemon_log(daemon), ROOST_LOG_INFO, "listening",
-		      "%s", settings->listen.addr[0].text);
+	roost_log_begin(&line, roost_daemon_log(daemon), ROOST_LOG_INFO,
+			"listening");
+	roost_log_str(&line, "address", settings->listen.addr[0].text);
+	roost_log_end(&line);
 	return 0;
 }
 

@@ -33,7 +33,6 @@ struct roost_server {
 	int listen_fd;
 	int ended_fd; /* the thread tells its end */
 	struct event *ended_event;
-	pthread_t thread;
 	bool started;
 	roost_server_ended *ended;
 	void *ctx;
@@ -217,7 +216,7 @@ static void *serve(void *arg)
 
 	(void)smfi_main();
 	if (write(server->ended_fd, &one, sizeof(one)) < 0)
-		return NULL; /* cannot happen: the counter is 0 */
+		return NULL; /* nobody looks: the process ends */
 	return NULL;
 }
 
@@ -234,6 +233,8 @@ int roost_server_start(struct roost_server *server, struct event_base *base,
 		       roost_server_ended *ended, void *ctx,
 		       struct roost_err *err)
 {
+	pthread_t thread;
+
 	server->ended = ended;
 	server->ctx = ctx;
 	server->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -244,8 +245,9 @@ int roost_server_start(struct roost_server *server, struct event_base *base,
 	if (server->ended_event == NULL ||
 	    event_add(server->ended_event, NULL) < 0)
 		return roost_err_set(err, "out of memory");
-	if (pthread_create(&server->thread, NULL, serve, server) != 0)
+	if (pthread_create(&thread, NULL, serve, server) != 0)
 		return roost_err_set(err, "cannot start a thread");
+	(void)pthread_detach(thread);
 	server->started = true;
 	return 0;
 }
@@ -264,23 +266,24 @@ static void wait_messages(const struct roost_server *server)
 void roost_server_stop(struct roost_server **_server)
 {
 	struct roost_server *server = *_server;
-	struct timespec deadline;
 
 	if (server == NULL)
 		return;
-	if (server->started) {
+	if (server->ended_event != NULL) {
 		event_free(server->ended_event);
 		server->ended_event = NULL;
-		/* its loop holds a lock while it waits, up to 5 s: wake it */
-		(void)shutdown(server->listen_fd, SHUT_RDWR);
-		(void)smfi_stop();
-		wait_messages(server);
-		(void)clock_gettime(CLOCK_REALTIME, &deadline);
-		deadline.tv_sec += 6;
-		(void)pthread_timedjoin_np(server->thread, NULL, &deadline);
 	}
-	(void)roost_callbacks_stop(GRACE_MS);
 	if (server->path != NULL)
 		(void)unlink(server->path);
-	server_free(_server);
+	/* Not smfi_stop(): it waits up to 5 s for the lock its loop holds. The
+	   threads end with the process (and the object with them); they only
+	   have to be kept off what is freed now. */
+	if (server->started) {
+		(void)shutdown(server->listen_fd, SHUT_RDWR);
+		wait_messages(server);
+		(void)roost_callbacks_stop(GRACE_MS);
+		*_server = NULL;
+	} else {
+		server_free(_server);
+	}
 }

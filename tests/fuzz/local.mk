@@ -45,6 +45,12 @@ tests_fuzz_fuzz_from_address_LDADD = libroost-dkim.la $(FUZZ_LIBS)
 tests_fuzz_fuzz_key_SOURCES = tests/fuzz/fuzz-key.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_key_LDADD = libroost-dkim.la $(FUZZ_LIBS)
 
+if MILTER
+FUZZ_TARGETS += tests/fuzz/fuzz-key-table
+endif
+tests_fuzz_fuzz_key_table_SOURCES = tests/fuzz/fuzz-key-table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_key_table_LDADD = libroost-milter.la $(FUZZ_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-policy-request
 tests_fuzz_fuzz_policy_request_SOURCES = tests/fuzz/fuzz-policy-request.c \
 	$(FUZZ_MAIN)

@@ -59,6 +59,15 @@ tests_unit_test_dkim_parse_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 tests_unit_test_dkim_sign_SOURCES = tests/unit/test-dkim-sign.c
 tests_unit_test_dkim_sign_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 
+if MILTER
+check_PROGRAMS += tests/unit/test-milter-keys tests/unit/test-milter-message
+TESTS += tests/unit/test-milter-keys tests/unit/test-milter-message
+tests_unit_test_milter_keys_SOURCES = tests/unit/test-milter-keys.c
+tests_unit_test_milter_keys_LDADD = libroost-milter.la $(TEST_UNIT_LIBS)
+tests_unit_test_milter_message_SOURCES = tests/unit/test-milter-message.c
+tests_unit_test_milter_message_LDADD = libroost-milter.la $(TEST_UNIT_LIBS)
+endif
+
 check_PROGRAMS += tests/unit/test-policy-request
 TESTS += tests/unit/test-policy-request
 tests_unit_test_policy_request_SOURCES = tests/unit/test-policy-request.c
