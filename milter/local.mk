@@ -24,6 +24,7 @@ milter_roost_milter_SOURCES = \
 	milter/keys.c milter/keys.h \
 	milter/keys-dir.c milter/keys-pg.c milter/keys-table.c \
 	milter/main.c \
+	milter/nudge.c milter/nudge.h \
 	milter/server.c milter/server.h \
 	milter/sigwait.c \
 	milter/watch.c milter/watch.h

@@ -31,8 +31,9 @@ static const struct roost_conf_row rows[] = {
 	ROW(listen, LISTEN, "unix:/var/spool/postfix/roost/milter.sock",
 	    "Where Postfix connects: one unix:/path or inet:host:port.", ),
 	ROW(socket_owner, STRING, "",
-	    "Owner of the unix socket: user, user:group or :group. Empty: the "
-	    "user and group of the daemon.", ),
+	    "Owner of the unix socket: user, user:group or :group. Without a "
+	    "user: the daemon's. Postfix must be able to write to the socket, "
+	    "so :postfix is the usual value.", ),
 	ROW(socket_mode, MODE, "0660", "Mode of the unix socket.", ),
 	ROW(key_directory, PATH, "",
 	    "Directory of private keys named <domain>.<selector>.key (PEM). "

@@ -5,6 +5,7 @@
 #include "milter/server.h"
 
 #include "daemon/listener.h"
+#include "milter/nudge.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -12,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,7 @@ struct roost_server {
 	int listen_fd;
 	int ended_fd; /* the thread tells its end */
 	struct event *ended_event;
+	struct roost_nudge *nudge;
 	bool started;
 	roost_server_ended *ended;
 	void *ctx;
@@ -147,6 +150,13 @@ static int open_path(struct roost_server *server,
 
 	if (roost_listener_parse_owner(settings->socket_owner, &owner, err) < 0)
 		return roost_err_prefix(err, "socket_owner");
+	/* the daemon's own user, so that it can remove and try the socket */
+	if (owner.uid == (uid_t)-1 && geteuid() == 0) {
+		const struct passwd *pw = getpwnam(settings->daemon.user);
+
+		if (pw != NULL)
+			owner.uid = pw->pw_uid;
+	}
 	if (check_path(server->path, err) < 0)
 		return -1;
 	mask = umask(0777 & ~(mode_t)settings->socket_mode);
@@ -167,6 +177,7 @@ static void server_free(struct roost_server **_server)
 	*_server = NULL;
 	if (server->ended_event != NULL)
 		event_free(server->ended_event);
+	roost_nudge_free(&server->nudge);
 	if (server->ended_fd >= 0)
 		(void)close(server->ended_fd);
 	free(server->path);
@@ -245,6 +256,10 @@ int roost_server_start(struct roost_server *server, struct event_base *base,
 	if (server->ended_event == NULL ||
 	    event_add(server->ended_event, NULL) < 0)
 		return roost_err_set(err, "out of memory");
+	server->nudge = roost_nudge_new(base, server->listen_fd,
+					server->env->connections);
+	if (server->nudge == NULL)
+		return roost_err_set(err, "out of memory");
 	if (pthread_create(&thread, NULL, serve, server) != 0)
 		return roost_err_set(err, "cannot start a thread");
 	(void)pthread_detach(thread);
@@ -273,6 +288,7 @@ void roost_server_stop(struct roost_server **_server)
 		event_free(server->ended_event);
 		server->ended_event = NULL;
 	}
+	roost_nudge_free(&server->nudge);
 	if (server->path != NULL)
 		(void)unlink(server->path);
 	/* Not smfi_stop(): it waits up to 5 s for the lock its loop holds. The
