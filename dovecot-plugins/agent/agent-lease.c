@@ -122,11 +122,31 @@ static void pins_asserted(bool success, void *context)
 	lease_run(lease);
 }
 
-static void
-shard_answered(const struct roost_agent_redis_reply *reply ATTR_UNUSED,
-	       void *context ATTR_UNUSED)
+/* The first shard speaks for all; a claim looks at its own. */
+static void shard_answered(const struct roost_agent_redis_reply *reply,
+			   void *context)
 {
-	/* a claim does the same for its shard */
+	struct roost_agent_lease *lease = context;
+	uint64_t left;
+
+	if (reply->error != NULL || reply->count == 0 ||
+	    str_to_uint64(reply->values[0], &left) < 0 || left == 0)
+		return;
+	e_warning(event_create_passthrough(lease->agent->event)
+			  ->set_name("roost_grace")
+			  ->add_str("run_id", roost_agent_redis_run_id(
+						      lease->agent->redis))
+			  ->add_int("usecs", (intmax_t)left)
+			  ->event(),
+		  "Redis is new, another one, or was wiped: users get no new "
+		  "node for %u ms; whoever holds one keeps it",
+		  (unsigned int)(left / 1000));
+}
+
+static void
+other_shard_answered(const struct roost_agent_redis_reply *reply ATTR_UNUSED,
+		     void *context ATTR_UNUSED)
+{
 }
 
 /* Starts the grace period of every shard that does not know this server. */
@@ -138,23 +158,12 @@ static void shards_begin(struct roost_agent_lease *lease)
 	args[1] = roost_agent_redis_run_id(lease->agent->redis);
 	args[2] = t_strdup_printf("%" PRIu64,
 				  roost_agent_lease_grace_usecs(lease));
-	for (i = 0; i < ROOST_USER_SHARDS; i++)
-		T_BEGIN
-		{
-			args[0] = t_strdup_printf("roost:{%u}:gen", i);
-			roost_agent_redis_script(lease->agent->redis,
-						 ROOST_SCRIPT_SHARD_GEN, 1,
-						 args, shard_answered, NULL);
-		}
-	T_END;
-	e_warning(event_create_passthrough(lease->agent->event)
-			  ->set_name("roost_grace")
-			  ->add_str("run_id", args[1])
-			  ->add_int("secs", lease->agent->set->roost_lease_ttl)
-			  ->event(),
-		  "Redis is new, another one, or was wiped: users get no new "
-		  "node for %u s; whoever holds one keeps it",
-		  lease->agent->set->roost_lease_ttl);
+	for (i = 0; i < ROOST_USER_SHARDS; i++) {
+		args[0] = t_strdup_printf("roost:{%u}:gen", i);
+		roost_agent_redis_script(
+			lease->agent->redis, ROOST_SCRIPT_SHARD_GEN, 1, args,
+			i == 0 ? shard_answered : other_shard_answered, lease);
+	}
 }
 
 static void lease_event(struct roost_agent_lease *lease,

@@ -120,6 +120,16 @@ def wait_grace(redis, timeout=TTL * 3):
     wait_until(over, timeout, 'grace over')
 
 
+def user_placed_on(asked, name):
+    """A user without a pin whom the rendezvous would send there."""
+    with Agent(asked, 'auth') as agent:
+        for number in range(1000):
+            user = f'placed{number}'
+            reply = agent.call('LOOKUP', user, 'imap')
+            if reply.owner == name and 'pinned' not in reply.keys:
+                return user
+
+
 def page(node):
     """The lease page: (boot, ns until the deadline; None without end)."""
     data = (node.base / 'roost-lease').read_bytes()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from agent_socket import Agent, agent_pid, call, claim, node, page, \
-    process_status, status, uid_of, wait_grace, wait_lease
+    process_status, status, uid_of, user_placed_on, wait_grace, wait_lease
 from lab import Lab, Redis, wait_until
 
 
@@ -201,9 +201,7 @@ def test_a_pin_of_a_node_that_never_saw_the_user_ends(lab, redis):
     wait_grace(redis)
     for each in nodes:
         wait_until(lambda: call_count(each) == 2, 5, 'both nodes known')
-    user = next(user for user in (f'user{n}' for n in range(100))
-                if call(nodes[0], 'auth', 'LOOKUP', user, 'imap').owner ==
-                'n2')
+    user = user_placed_on(nodes[0], 'n2')
     assert claim(nodes[0], user).owner == 'n2'
     [key] = redis.call('KEYS', 'roost:*:u:*')
     assert 0 < redis.call('PTTL', key) <= 1000
