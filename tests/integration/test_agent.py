@@ -28,6 +28,10 @@ def redis(lab):
     return Redis(lab).start()
 
 
+def short(value):
+    return repr(value)[:20]
+
+
 def keys_of(redis, user):
     return [key for key in redis.call('KEYS', 'roost:*:u:*')
             if key.endswith(':u:' + user)]
@@ -108,7 +112,7 @@ def test_bad_requests_are_refused(n1, words):
 
 @pytest.mark.parametrize('data', [
     b'GET / HTTP/1.0\r\n', b'VERSION\troost-agent\t2\t0\n', b'\0\0\0\n',
-    b'x' * 20000])
+    b'x' * 20000], ids=short)
 def test_other_protocols_are_hung_up_on(n1, data):
     pid = agent_pid(n1)
     with Agent(n1, 'auth', hello=data) as agent:
@@ -121,7 +125,7 @@ def test_other_protocols_are_hung_up_on(n1, data):
 
 @pytest.mark.parametrize('data', [
     b'LOOKUP\ta\timap\n', b'0\tLOOKUP\ta\timap\n', b'1\tLOOKUP\t\1\timap\n',
-    b'1\n', b'1\tLOOKUP\t' + b'x' * 9000])
+    b'1\n', b'1\tLOOKUP\t' + b'x' * 9000], ids=short)
 def test_malformed_lines_close_the_connection(n1, data):
     pid = agent_pid(n1)
     with Agent(n1, 'auth') as agent:
@@ -146,7 +150,7 @@ def test_an_id_in_use_is_refused(n1):
 
 @pytest.mark.parametrize('user', [
     'with space', 'tab\there', 'new\nline', '%u', '{1}', 'ü@example.com',
-    'a' * 512, "quo'te\"", '\x01', 'roost:nodes'])
+    'a' * 512, "quo'te\"", '\x01', 'roost:nodes'], ids=short)
 def test_awkward_users_are_users(n1, user):
     assert claim(n1, user).ok
     assert call(n1, 'admin', 'STATUS', user).self
