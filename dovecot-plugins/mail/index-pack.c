@@ -18,7 +18,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct pack {
@@ -27,14 +27,6 @@ struct pack {
 	struct roost_bundle_info info;
 	int fds[ROOST_BUNDLE_FILES]; /* copies in memory */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void copies_free(struct pack *p)
 {
@@ -181,21 +173,17 @@ static int publish(struct pack *p, struct roost_err *err)
 					err);
 }
 
-/* What is on the store by now. info NULL: nothing new, but it was looked at,
-   and that too costs more than to be done at each close. */
 static void remember(struct roost_mailbox *rbox,
-		     const struct roost_bundle_info *info, uint64_t ms)
+		     const struct roost_bundle_info *info)
 {
 	struct roost_index_state state;
 
 	if (roost_index_state_lock(rbox->state_fd) < 0)
 		return;
 	if (roost_index_state_read(rbox->state_fd, &state) == 0) {
-		state.packed_ms = ms;
-		if (info != NULL) {
-			state.packed_modseq = info->highest_modseq;
-			state.packed_cached = info->cached;
-		}
+		state.packed_ms = info->created_ms;
+		state.packed_modseq = info->highest_modseq;
+		state.packed_cache_size = info->size[ROOST_BUNDLE_CACHE];
 		(void)roost_index_state_write(rbox->state_fd, &state);
 	}
 	roost_index_state_unlock(rbox->state_fd);
@@ -203,7 +191,7 @@ static void remember(struct roost_mailbox *rbox,
 
 static void log_packed(struct pack *p)
 {
-	uint64_t ms = now_ms() - p->info.created_ms;
+	uint64_t ms = roost_index_state_now() - p->info.created_ms;
 	uint64_t bytes = ROOST_BUNDLE_HEADER_SIZE + p->info.packed_size;
 
 	e_info(event_create_passthrough(p->box->event)
@@ -246,7 +234,7 @@ static void pack_locked(struct mailbox *box, bool clean)
 	struct roost_err err;
 	const char *error = NULL;
 
-	p.info.created_ms = now_ms();
+	p.info.created_ms = roost_index_state_now();
 	p.info.epoch = roost_session_epoch(rbox->user->session);
 	p.info.clean = clean;
 	(void)i_strocpy(p.info.node, rbox->user->node, sizeof(p.info.node));
@@ -256,7 +244,7 @@ static void pack_locked(struct mailbox *box, bool clean)
 	if (pack_and_publish(&p, &err) < 0) {
 		error = err.msg;
 	} else {
-		remember(rbox, &p.info, p.info.created_ms);
+		remember(rbox, &p.info);
 		log_packed(&p);
 		if (clean)
 			(void)roost_modseq_floor_settle(
@@ -286,28 +274,39 @@ static bool was_synced(struct mailbox *box)
 	return mail_index_get_header(box->view)->uid_validity != 0;
 }
 
+/* Whether there is more than in the last bundle. */
+static bool has_news(struct mailbox *box, const struct roost_index_state *state)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+	const char *path =
+		t_strdup_printf("%s/%s", rbox->index_dir,
+				roost_bundle_file_name(ROOST_BUNDLE_CACHE));
+	struct stat st;
+
+	if (box->index->log->head->sync_highest_modseq != state->packed_modseq)
+		return TRUE;
+	return stat(path, &st) == 0 &&
+	       (uint64_t)st.st_size > state->packed_cache_size;
+}
+
 /* Packs if it is time; TRUE if that remains to be done. */
 static bool pack_if_due(struct mailbox *box, bool clean, bool now)
 {
 	struct roost_mailbox *rbox = roost_mail_box(box);
 	uint64_t interval = rbox->user->set->roost_pack_interval * 1000ULL;
-	struct mail_transaction_log_file *head = box->index->log->head;
 	struct roost_index_state state;
-	uint64_t ms = now_ms();
-	bool changed;
+	uint64_t ms = roost_index_state_now();
 
-	if (head == NULL || box->view == NULL || !roost_fence_holds(box) ||
+	if (box->index->log->head == NULL || box->view == NULL ||
 	    mail_index_is_in_memory(box->index) || !was_synced(box) ||
-	    roost_index_state_read(rbox->state_fd, &state) < 0)
+	    !roost_fence_holds(box) ||
+	    roost_index_state_read(rbox->state_fd, &state) < 0 ||
+	    !has_news(box, &state))
 		return FALSE;
-	changed = head->sync_highest_modseq != state.packed_modseq;
 	/* a clock that went back does not stop it for long */
 	if (!now && ms >= state.packed_ms && ms - state.packed_ms < interval)
-		return changed;
-	if (changed || count_cached(box, box->view) > state.packed_cached)
-		pack_mailbox(box, clean);
-	else
-		remember(rbox, NULL, ms);
+		return TRUE;
+	pack_mailbox(box, clean);
 	return FALSE;
 }
 

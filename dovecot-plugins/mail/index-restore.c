@@ -25,7 +25,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 struct restore {
@@ -46,14 +45,6 @@ struct restore {
 	bool unpacked;
 	uint64_t start; /* modseq that the index must start at, 0: any */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* One line for everything that was found and is not used. */
 static void log_not_trusted(struct restore *r, const char *what,
@@ -253,7 +244,8 @@ static uint64_t choose_start(struct restore *r)
 		return 0;
 	return roost_floor_start(r->have_record ? &r->floor : NULL,
 				 r->unpacked ? r->bundle.highest_modseq : 0,
-				 r->unpacked && r->bundle.clean, now_ms());
+				 r->unpacked && r->bundle.clean,
+				 roost_index_state_now());
 }
 
 /* Durable before anyone can be shown what follows. */
@@ -311,6 +303,20 @@ static void set_state(struct restore *r)
 	s->uid_validity = r->identified ? r->head.uid_validity : 0;
 }
 
+static void set_packed(struct restore *r)
+{
+	struct roost_index_state *s = &r->state;
+
+	if (r->unpacked) {
+		s->packed_modseq = r->bundle.highest_modseq;
+		s->packed_cache_size = r->bundle.size[ROOST_BUNDLE_CACHE];
+		s->packed_ms = r->bundle.created_ms;
+	} else if (!r->unused) {
+		/* a cold index is worth little yet: let it fill first */
+		s->packed_ms = roost_index_state_now();
+	}
+}
+
 static int restore_locked(struct restore *r, struct roost_err *err)
 {
 	if (roost_index_state_read(r->state_fd, &r->state) < 0)
@@ -331,11 +337,7 @@ static int restore_locked(struct restore *r, struct roost_err *err)
 		r->start = choose_start(r);
 		if (apply_floor(r, err) < 0)
 			return -1;
-		if (r->unpacked) {
-			r->state.packed_modseq = r->bundle.highest_modseq;
-			r->state.packed_cached = r->bundle.cached;
-			r->state.packed_ms = r->bundle.created_ms;
-		}
+		set_packed(r);
 	}
 	set_state(r);
 	if (roost_index_state_write(r->state_fd, &r->state) < 0)

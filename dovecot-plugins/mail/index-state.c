@@ -43,6 +43,14 @@ int roost_index_state_write(int fd, struct roost_index_state *state)
 	return n == sizeof(*state) ? 0 : -1;
 }
 
+uint64_t roost_index_state_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 int roost_index_state_lock(int fd)
 {
 	const struct timespec wait = { .tv_nsec = LOCK_WAIT_NSECS };

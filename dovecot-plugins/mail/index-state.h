@@ -17,9 +17,10 @@ struct roost_index_state {
 	uint64_t epoch; /* the index is right for this lease; 0: it is not */
 	uint8_t guid[ROOST_BUNDLE_GUID_SIZE];
 	uint32_t uid_validity;
-	uint32_t packed_cached;
+	uint32_t pad;
 	uint64_t packed_modseq;
-	uint64_t packed_ms; /* Unix time; 0: never */
+	uint64_t packed_cache_size; /* of the cache file, bytes */
+	uint64_t packed_ms;	    /* Unix time; 0: never */
 };
 
 /* Opens or creates it. Returns a file descriptor, -1 with errno. */
@@ -27,6 +28,9 @@ int roost_index_state_open(const char *index_dir);
 /* Zeroes (epoch 0) if the file holds none. -1 with errno. */
 int roost_index_state_read(int fd, struct roost_index_state *state_r);
 int roost_index_state_write(int fd, struct roost_index_state *state);
+
+/* Unix time in ms, as in the state and in bundles. */
+uint64_t roost_index_state_now(void);
 
 /* Takes an exclusive flock() within a bounded time. -1 with errno. */
 int roost_index_state_lock(int fd);

@@ -603,6 +603,25 @@ def test_interval_packs_an_open_mailbox(lab):
             n.log.wait_for('roost_index_packed', 2.5, mark)
 
 
+def test_session_packs_what_it_has_cached(lab):
+    """After a cold start: the bundle comes when the session has filled the
+    cache, not when the mailbox is first closed."""
+    n = node(lab)
+    deliver(n, 3)
+    n.stop()
+    (maildir(n) / 'dovecot-roost.bundle').unlink()
+    empty_root(n)
+    mark = n.log.mark()
+    n.start()
+    with imap(n, 'alice', 'secret') as client:
+        client.status_items()
+        client.ok('select', 'INBOX')
+        client.ok('fetch', '1:*', '(ENVELOPE)')
+    wait_closed(n)
+    packed = n.log.lines('roost_index_packed', mark)
+    assert len(packed) == 1 and 'messages=3 cached=3' in packed[0]
+
+
 def test_last_session_packs(lab):
     n = node(lab)
     deliver(n, 2)
