@@ -19,6 +19,7 @@ libroost_milter_la_LIBADD = libroost-dkim.la libroost-daemon.la \
 	$(CRYPTO_LIBS) -lpthread
 
 sbin_PROGRAMS += milter/roost-milter
+dist_man_MANS += docs/man/roost-milter.8
 milter_roost_milter_SOURCES = \
 	milter/callbacks.c milter/callbacks.h \
 	milter/keys.c milter/keys.h \

@@ -60,8 +60,12 @@ tests_unit_test_dkim_sign_SOURCES = tests/unit/test-dkim-sign.c
 tests_unit_test_dkim_sign_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 
 if MILTER
-check_PROGRAMS += tests/unit/test-milter-keys tests/unit/test-milter-message
-TESTS += tests/unit/test-milter-keys tests/unit/test-milter-message
+check_PROGRAMS += tests/unit/test-milter-keys tests/unit/test-milter-manual \
+	tests/unit/test-milter-message
+TESTS += tests/unit/test-milter-keys tests/unit/test-milter-manual \
+	tests/unit/test-milter-message
+tests_unit_test_milter_manual_SOURCES = tests/unit/test-milter-manual.c
+tests_unit_test_milter_manual_LDADD = libroost-milter.la $(TEST_UNIT_LIBS)
 tests_unit_test_milter_keys_SOURCES = tests/unit/test-milter-keys.c
 tests_unit_test_milter_keys_LDADD = libroost-milter.la $(TEST_UNIT_LIBS)
 tests_unit_test_milter_message_SOURCES = tests/unit/test-milter-message.c
