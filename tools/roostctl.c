@@ -57,7 +57,8 @@ int main(int argc, char *argv[])
 {
 	size_t i;
 
-	if (argc == 2 && strcmp(argv[1], "-V") == 0) {
+	if (argc == 2 &&
+	    (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)) {
 		printf("roostctl %s\n", PACKAGE_VERSION);
 		return 0;
 	}
