@@ -13,6 +13,8 @@ EXTRA_DIST += $(AGENT_LUA) dovecot-plugins/agent/lua-to-c.sh
 if DOVECOT_PLUGINS
 agentdir = $(dovecot_libexecdir)
 agent_PROGRAMS = dovecot-plugins/agent/roost-agent
+# started by Dovecot alone, with its options
+AM_INSTALLCHECK_STD_OPTIONS_EXEMPT = dovecot-plugins/agent/roost-agent
 
 dovecot_plugins_agent_roost_agent_SOURCES = \
 	dovecot-plugins/agent/agent.h \
