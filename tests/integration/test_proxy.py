@@ -32,8 +32,10 @@ def nodes(lab):
         wait_until(lambda n=node: serves(n), 15, f'{node.name} to serve')
     yield running
     for node in running:
+        if node.processes():
+            node.stop()  # so that auth's end is seen, too
         log = node.log.text()
-        assert not re.findall(r'.*(?:killed with signal (?!9)|Panic|assert'
+        assert not re.findall(r'.*(?:killed with signal (?!9|15)|Panic|[Aa]ssert'
                               r'|pass field).*', log)
         assert 'secret-of-' not in log
 
@@ -195,6 +197,18 @@ def test_proxied_session_is_never_proxied_again(nodes, lab):
     other.log.wait_for('temporary failure', since=mark)
     assert not other.log.lines('Started proxying', since=mark)
     Peer(owner, 'user1', USERS['user1']).logout()
+
+
+def test_proxied_mail_is_never_proxied_again(nodes, lab):
+    owner, other = place(nodes, 'user1')
+    hop = 'roost_hop+3Dn9'  # xtext (RFC 3461)
+    for node, answer in ((other, 451), (owner, 250)):
+        with smtplib.LMTP(node.address, node.lmtp_port, 'peer.test',
+                          (owner.address, 0), timeout=15) as peer:
+            peer.ehlo()
+            peer.mail('x@example.org')
+            assert peer.rcpt('user1', [f'XRCPTFORWARD={hop}'])[0] == answer
+    assert other.log.lines('temporary failure: proxied here by n9')
 
 
 def test_stranger_cannot_forge_the_hop(nodes):
