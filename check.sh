@@ -38,11 +38,12 @@ unset srcdir builddir MAKEFLAGS MFLAGS MAKELEVEL
 step() {
 	name=$1 began=$(date +%s)
 	shift
-	if "$@" >"$build/$name.log" 2>&1 </dev/null; then
+	"$@" >"$build/$name.log" 2>&1 </dev/null
+	status=$?
+	if [ "$status" -eq 0 ]; then
 		echo "-- $name: done in $(($(date +%s) - began)) s"
 		return 0
 	fi
-	status=$?
 	echo "-- $name: FAILED (status $status, build/$name.log)"
 	tail -n 60 "$build/$name.log"
 	return 1
