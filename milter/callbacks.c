@@ -14,10 +14,13 @@
 #include <string.h>
 #include <time.h>
 
+struct session;
+
 static struct {
 	const struct roost_callbacks_env *env;
 	atomic_bool stopping;
-	atomic_uint busy; /* calls under way */
+	atomic_uint busy;		/* calls under way */
+	_Atomic(struct session *) left; /* closed while stopping */
 } filter;
 
 /* What we ask of the mail server if it can do it. */
@@ -32,6 +35,7 @@ struct session {
 	struct roost_message *message;
 	bool in_message; /* counted in messages_active */
 	bool counted;	 /* in connections */
+	struct session *next_left;
 };
 
 /* Every call goes through these two, so that the end can wait for them. */
@@ -406,14 +410,25 @@ static sfsistat on_abort(SMFICTX *ctx)
 	return leave(SMFIS_CONTINUE);
 }
 
+/* At the end of the process it is not freed (OpenSSL may be gone already),
+   only kept in sight. */
+static sfsistat leave_behind(struct session *session)
+{
+	if (session != NULL) {
+		session->next_left = atomic_load(&filter.left);
+		while (!atomic_compare_exchange_weak(
+			&filter.left, &session->next_left, session))
+			;
+	}
+	return SMFIS_CONTINUE;
+}
+
 static sfsistat on_close(SMFICTX *ctx)
 {
-	struct session *session;
+	struct session *session = smfi_getpriv(ctx);
 
-	/* at the end of the process everything is freed anyway */
 	if (!enter())
-		return SMFIS_CONTINUE;
-	session = smfi_getpriv(ctx);
+		return leave_behind(session);
 	if (session != NULL) {
 		end_message(session);
 		roost_message_free(&session->message);

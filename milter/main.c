@@ -229,7 +229,8 @@ int main(int argc, char *argv[])
 		.ready = milter_ready,
 		.deinit = milter_deinit,
 	};
-	struct milter milter = { 0 };
+	/* static: libmilter's thread ends after main() */
+	static struct milter milter;
 
 	return roost_daemon_main(argc, argv, &ops, &milter);
 }

@@ -292,13 +292,12 @@ void roost_server_stop(struct roost_server **_server)
 	if (server->path != NULL)
 		(void)unlink(server->path);
 	/* Not smfi_stop(): it waits up to 5 s for the lock its loop holds. The
-	   threads end with the process (and the object with them); they only
-	   have to be kept off what is freed now. */
+	   threads end with the process, and so does the object; they only have
+	   to be kept off what is freed now. */
 	if (server->started) {
 		(void)shutdown(server->listen_fd, SHUT_RDWR);
 		wait_messages(server);
 		(void)roost_callbacks_stop(GRACE_MS);
-		*_server = NULL;
 	} else {
 		server_free(_server);
 	}

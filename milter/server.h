@@ -26,7 +26,8 @@ int roost_server_start(struct roost_server *server, struct event_base *base,
 		       struct roost_err *err);
 
 /* No new connections; messages under way get up to 5 seconds to end, then
-   their clients see a temporary failure. */
+   their clients see a temporary failure. Frees a server that never started
+   and clears the pointer; one that did lives on in its thread. */
 void roost_server_stop(struct roost_server **server);
 
 #endif

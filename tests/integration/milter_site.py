@@ -138,9 +138,18 @@ def fails_to_start(daemon, timeout=10):
     return done.stderr
 
 
-def rss_kib(pid):
-    with open(f'/proc/{pid}/status') as status:
+def rss_kib(daemon):
+    with open(f'/proc/{daemon.pid}/status') as status:
         return int(re.search(r'VmRSS:\s+(\d+)', status.read())[1])
+
+
+def assert_growth(daemon, before, limit):
+    """Its memory has not grown by more than `limit` KiB. A sanitizer keeps
+    what is freed: then there is nothing to see."""
+    with open(f'/proc/{daemon.pid}/maps') as maps:
+        if re.search('lib[at]san', maps.read()):
+            return
+    assert rss_kib(daemon) - before < limit
 
 
 def is_closed(connection):

@@ -9,8 +9,8 @@ import pytest
 
 from lab import wait_until
 from milter_client import MilterClient
-from milter_site import (ACCEPT, Keys, client, headers, is_closed, metric,
-                         milter, rss_kib, signed_by)
+from milter_site import (ACCEPT, Keys, assert_growth, client, headers,
+                         is_closed, metric, milter, rss_kib, signed_by)
 
 COMMANDS = b'ABCDEHIKLMNOQRTUXxyz\0\xff'
 
@@ -98,37 +98,37 @@ def test_garbage(site):
 
 @pytest.mark.parametrize('size', [0, 0x10000 * 64, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_impossible_lengths(site, size):
-    before = rss_kib(site.pid)
+    before = rss_kib(site)
     for command in b'OLB':
         throw(site, struct.pack('!I', size) + bytes([command]) + b'x' * 1000)
         throw(site, session()[0] + struct.pack('!I', size) +
               bytes([command]) + b'x' * 1000)
-    assert rss_kib(site.pid) - before < 20000
+    assert_growth(site, before, 20000)
 
 
 def test_header_bomb(site):
     """More fields than are kept: refused at the end, memory bounded."""
     with client(site) as connection:
-        before = rss_kib(site.pid)
+        before = rss_kib(site)
         assert connection.mail()[0] == b'c'
         connection.header(b'From', b' a@example.org')
         for _ in range(2000):
             connection.header(b'To', b' ' + b'x' * 10000)
-        assert rss_kib(site.pid) - before < 8000
+        assert_growth(site, before, 8000)
         assert connection.end_headers()[0] == b'y'
     site.log.wait_for('event=dkim_refused .*too many header fields')
 
 
 def test_a_huge_body_is_not_kept(site):
     with client(site) as connection:
-        before = rss_kib(site.pid)
+        before = rss_kib(site)
         assert connection.mail()[0] == b'c'
         for name, value in headers():
             connection.header(name, value)
         assert connection.end_headers()[0] == b'c'
         for _ in range(1000):
             connection.body(b'x' * 65535)
-        assert rss_kib(site.pid) - before < 4000
+        assert_growth(site, before, 4000)
         assert connection.end()[1][0] == ACCEPT
 
 
