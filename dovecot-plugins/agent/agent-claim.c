@@ -24,6 +24,7 @@
 
 #define NSECS_PER_MSEC 1000000ULL
 #define AWAY_RETRY_MSECS 100
+#define RELEASE_RETRY_MSECS 10
 #define SILENT_RETRY_MSECS 250
 #define GRACE_RETRY_MSECS 1000
 
@@ -143,6 +144,13 @@ static void claim_wait(struct roost_agent_claim *claim, unsigned int msecs,
 	}
 	timeout_remove(&claim->to);
 	claim->to = timeout_add_short(msecs, claim_run, claim);
+}
+
+/* The user's release is under way: its answer is close. */
+static void claim_wait_release(struct roost_agent_claim *claim)
+{
+	claim_wait(claim, RELEASE_RETRY_MSECS, ROOST_AGENT_AWAY_MSECS, "away",
+		   "the user is being released");
 }
 
 static void claim_wait_away(struct roost_agent_claim *claim, const char *reason)
@@ -372,6 +380,10 @@ static void claim_answered(const struct roost_agent_redis_reply *reply,
 		   roost_agent_lease_boot(agent->lease) != claim->boot) {
 		/* the boot that asked has ended meanwhile */
 		claim_wait_away(claim, roost_agent_lease_reason(agent->lease));
+	} else if (roost_agent_pins_is_releasing(agent->pins,
+						 claim->req.user)) {
+		/* asked before the release: what it says may be over */
+		claim_wait_release(claim);
 	} else if (reply->count >= 2 && strcmp(values[0], "grace") == 0 &&
 		   str_to_uint(values[1], &msecs) == 0) {
 		claim_wait(claim, I_MIN(msecs, GRACE_RETRY_MSECS),
@@ -489,6 +501,10 @@ static void claim_run(struct roost_agent_claim *claim)
 		if (claim_changes(claim))
 			roost_agent_pins_touch(agent->pins, pin);
 		claim_finish_self(claim, pin);
+		return;
+	}
+	if (roost_agent_pins_is_releasing(agent->pins, claim->req.user)) {
+		claim_wait_release(claim);
 		return;
 	}
 	if (!roost_agent_redis_is_connected(agent->redis)) {

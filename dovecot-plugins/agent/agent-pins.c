@@ -20,10 +20,16 @@
 struct roost_agent_pins {
 	struct roost_agent *agent;
 	HASH_TABLE(char *, struct roost_agent_pin *) users;
+	HASH_TABLE(char *, struct pins_release *) releases;
 	struct roost_agent_pin *idle_head, *idle_tail; /* oldest first */
 	struct timeout *to;
 	uint64_t expire;
 	struct pins_assert *assert;
+};
+
+struct pins_release {
+	struct roost_agent_pins *pins;
+	char *user;
 };
 
 /* One round of asserting. A copy of the names: pins come and go meanwhile,
@@ -57,6 +63,7 @@ struct roost_agent_pins *roost_agent_pins_init(struct roost_agent *agent)
 	pins->agent = agent;
 	pins->expire = agent->set->roost_user_expire * NSECS_PER_SEC;
 	hash_table_create(&pins->users, default_pool, 0, str_hash, strcmp);
+	hash_table_create(&pins->releases, default_pool, 0, str_hash, strcmp);
 	return pins;
 }
 
@@ -129,6 +136,7 @@ void roost_agent_pins_deinit(struct roost_agent_pins **_pins)
 	*_pins = NULL;
 	roost_agent_pins_clear(pins);
 	hash_table_destroy(&pins->users);
+	hash_table_destroy(&pins->releases);
 	i_free(pins);
 }
 
@@ -194,26 +202,51 @@ bool roost_agent_pins_unref(struct roost_agent_pins *pins,
 
 /* ---- giving up ---------------------------------------------------------- */
 
+bool roost_agent_pins_is_releasing(struct roost_agent_pins *pins,
+				   const char *user)
+{
+	return hash_table_lookup(pins->releases, user) != NULL;
+}
+
 static void release_answered(const struct roost_agent_redis_reply *reply,
 			     void *context)
 {
-	struct roost_agent_pins *pins = context;
+	struct pins_release *release = context;
 
-	/* it stays pinned until this node's boot ends: nothing is unsafe */
+	/* if it failed the user stays pinned until this node's boot ends:
+	   nothing is unsafe */
 	if (reply->error != NULL && !reply->away)
-		e_error(pins->agent->event, "Releasing a user failed: %s",
+		e_error(release->pins->agent->event,
+			"Releasing user %s failed: %s", release->user,
 			reply->error);
+	hash_table_remove(release->pins->releases, release->user);
+	i_free(release->user);
+	i_free(release);
+}
+
+/* A user that is being released is in no pin, so this is the only one. */
+static void release_send(struct roost_agent_pins *pins,
+			 const struct roost_agent_pin *pin)
+{
+	struct roost_agent *agent = pins->agent;
+	struct pins_release *release = i_new(struct pins_release, 1);
+	const char *args[] = { roost_agent_pins_key(pin->user), agent->node,
+			       t_strdup_printf(
+				       "%" PRIu64,
+				       roost_agent_lease_boot(agent->lease)),
+			       t_strdup_printf("%" PRIu64, pin->epoch), NULL };
+
+	release->pins = pins;
+	release->user = i_strdup(pin->user);
+	hash_table_insert(pins->releases, release->user, release);
+	roost_agent_redis_script(agent->redis, ROOST_SCRIPT_USER_RELEASE, 1,
+				 args, release_answered, release);
 }
 
 void roost_agent_pins_release(struct roost_agent_pins *pins,
 			      struct roost_agent_pin *pin)
 {
 	struct roost_agent *agent = pins->agent;
-	const char *args[] = { roost_agent_pins_key(pin->user), agent->node,
-			       t_strdup_printf(
-				       "%" PRIu64,
-				       roost_agent_lease_boot(agent->lease)),
-			       t_strdup_printf("%" PRIu64, pin->epoch), NULL };
 
 	i_assert(pin->refs == 0);
 	e_debug(event_create_passthrough(agent->event)
@@ -221,12 +254,9 @@ void roost_agent_pins_release(struct roost_agent_pins *pins,
 			->add_str("user", pin->user)
 			->event(),
 		"User %s released", pin->user);
-	/* from here on a claim goes to Redis, behind this release */
-	pin_free(pins, pin);
 	if (agent->redis != NULL)
-		roost_agent_redis_script(agent->redis,
-					 ROOST_SCRIPT_USER_RELEASE, 1, args,
-					 release_answered, pins);
+		release_send(pins, pin);
+	pin_free(pins, pin);
 }
 
 static void pins_expire(struct roost_agent_pins *pins)

@@ -44,9 +44,14 @@ void roost_agent_pins_ref(struct roost_agent_pins *pins,
 /* Returns whether that was the last. */
 bool roost_agent_pins_unref(struct roost_agent_pins *pins,
 			    struct roost_agent_pin *pin);
-/* Gives up a pin without references, here and in Redis. */
+/* Gives up a pin without references, here and in Redis. Until Redis has
+   answered is_releasing(), and no claim of the user may be made or believed:
+   what was asked before the release does not know of it. */
 void roost_agent_pins_release(struct roost_agent_pins *pins,
 			      struct roost_agent_pin *pin);
+
+bool roost_agent_pins_is_releasing(struct roost_agent_pins *pins,
+				   const char *user);
 
 /* Forgets all: they belong to a boot that has ended. The sessions are told
    to forget theirs first. */

@@ -398,9 +398,9 @@ void roost_agent_redis_deinit(struct roost_agent_redis **_redis)
 
 	if (redis == NULL)
 		return;
-	*_redis = NULL;
 	redis->closing = TRUE;
-	redis_drop(redis, "");
+	redis_drop(redis, ""); /* callbacks may still look at *_redis */
+	*_redis = NULL;
 	timeout_remove(&redis->to_connect);
 	i_free(redis->last_error);
 	event_unref(&redis->event);

@@ -254,6 +254,25 @@ def test_scripts_that_redis_forgot_are_sent_again(n1):
     assert claim(n1, 'forgotten').ok
 
 
+def test_a_claim_never_overtakes_a_release(n1):
+    """Redis must send the release back as unknown, but knows the claim: the
+    user would be given up after having been claimed."""
+    first = claim(n1, 'overtaken')
+    n1.redis.call('SCRIPT', 'FLUSH')
+    assert claim(n1, 'loads-the-script').ok
+    with Agent(n1, 'admin') as admin, Agent(n1, 'auth') as auth:
+        n1.redis.pause()  # so that both lie before it
+        try:
+            assert admin.call('RELEASE', 'overtaken').ok
+            claimed = auth.send('CLAIM', 'overtaken', 'imap')
+        finally:
+            n1.redis.resume()
+        reply = auth.reply(claimed)
+    assert reply.epoch > first.epoch
+    [key] = keys_of(n1.redis, 'overtaken')
+    assert n1.redis.call('HGET', key, 'epoch') == str(reply.epoch)
+
+
 def test_a_password_is_used_and_not_shown(lab):
     # the lab's own probe gets NOAUTH: the server is up all the same
     server = Redis(lab, options=['--requirepass', 'sesame'])

@@ -180,6 +180,26 @@ def test_a_killed_agent_keeps_its_boot_and_its_users(pair, alice):
     assert call(n1, 'admin', 'RELEASE', alice).code == 'refs'
 
 
+def test_an_agent_is_ended_while_redis_hangs(pair, alice, redis):
+    n1, _ = pair
+    mail, opened = pin(n1, alice)
+    pid = agent_pid(n1)
+    with Agent(n1, 'auth') as agent:
+        redis.pause()
+        wait_until(lambda: page(n1)[1] < (TTL * 0.75 - MARGIN) * 1e9, TTL,
+                   'a renewal unanswered')
+        agent.send('CLAIM', 'someone', 'imap')
+        agent.send('CLAIM', alice, 'imap')
+        assert agent.line()[1].self
+        os.kill(pid, signal.SIGTERM)
+        assert agent.is_closed()
+    wait_until(lambda: agent_pid(n1) != pid, 5, 'respawned')
+    redis.resume()
+    wait_lease(n1)
+    assert page(n1)[0] == opened.boot
+    assert not n1.log.lines('killed with signal (6|11)|Panic|[lL]eak')
+
+
 def test_an_agent_that_restarts_with_redis_takes_a_new_boot(pair, alice, redis):
     n1, _ = pair
     mail, opened = pin(n1, alice)
