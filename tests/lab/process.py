@@ -98,6 +98,18 @@ def processes_in(namespace):
     return [pid for pid in pids if mount_namespace(pid) == namespace]
 
 
+def has_ended(pid):
+    """Whether nothing of a process is left but its status. One that has no
+    namespace any more may still be closing its sockets."""
+    try:
+        if os.listdir(f'/proc/{pid}/task') != [str(pid)]:
+            return False  # other threads
+        with open(f'/proc/{pid}/stat', encoding='latin-1') as f:
+            return f.read().rpartition(')')[2].split()[0] in 'ZX'
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def send_signal(pid, number):
     try:
         os.kill(pid, number)
@@ -251,23 +263,20 @@ class Component:
 
     def stop(self):
         """Orderly; what is left after stop_timeout is killed."""
+        pids = set(self.processes())
         self.begin_stop()
         try:
-            wait_until(lambda: not self._running() or self._main_ended(),
+            wait_until(lambda: not pids or has_ended(self.pid),
                        self.stop_timeout, '')
-            self._each(signal.SIGTERM)
-            wait_until(lambda: not self._running(), self.stop_timeout, '')
+            pids |= self._each(signal.SIGTERM)
+            wait_until(lambda: self._has_ended(pids), self.stop_timeout, '')
         except LabError:
             self.kill()
 
-    def _main_ended(self):
-        return self.popen.returncode is not None
-
     def kill(self):
         """SIGKILL for all its processes, as a power failure would."""
-        self._each(signal.SIGSTOP)
-        self._each(signal.SIGKILL)
-        wait_until(lambda: not self._running(), 10,
+        pids = self._each(signal.SIGSTOP) | self._each(signal.SIGKILL)
+        wait_until(lambda: self._has_ended(pids), 10,
                    lambda: f'{self.name} dead: {self.processes()}')
 
     def pause(self):
@@ -277,16 +286,18 @@ class Component:
     def resume(self):
         self._each(signal.SIGCONT)
 
-    def _running(self):
+    def _has_ended(self, pids):
+        """Whether it has no processes, and those have ended for good."""
         if self.popen:
-            self.popen.poll()
-        return self.processes()
+            self.popen.poll()  # no zombie of ours
+        return all(map(has_ended, pids)) and not self.processes()
 
     def _each(self, number):
         """A process may fork before it gets the signal: repeat until no new
-        one is seen."""
+        one is seen. Returns the pids."""
         seen = set()
         while new := set(self.processes()) - seen:
             for pid in new:
                 send_signal(pid, number)
             seen |= new
+        return seen
