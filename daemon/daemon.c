@@ -266,6 +266,16 @@ static int start(struct roost_daemon *daemon, struct roost_err *err)
 	return 0;
 }
 
+static void run_loop(struct roost_daemon *daemon)
+{
+	do {
+		if (event_base_loop(daemon->base, EVLOOP_ONCE) != 0)
+			break;
+		if (daemon->ops->turn != NULL)
+			daemon->ops->turn(daemon->ctx);
+	} while (!event_base_got_break(daemon->base));
+}
+
 /* From a loaded configuration to the end. */
 static int serve(struct roost_daemon *daemon)
 {
@@ -292,7 +302,7 @@ static int serve(struct roost_daemon *daemon)
 		roost_log_msg(&daemon->log, ROOST_LOG_INFO, "started", "%s %s",
 			      daemon->ops->name, PACKAGE_VERSION);
 		roost_service_ready();
-		(void)event_base_dispatch(daemon->base);
+		run_loop(daemon);
 		roost_service_stopping();
 		roost_log_msg(&daemon->log, ROOST_LOG_INFO, "stopped", "%s",
 			      daemon->ops->name);

@@ -70,6 +70,9 @@ struct roost_daemon_ops {
 	   running should be named in a warning. */
 	int (*reload)(struct roost_daemon *daemon, void *ctx,
 		      const struct roost_conf *conf, struct roost_err *err);
+	/* Optional: after each turn of the loop, when all that was ready has
+	   been served. */
+	void (*turn)(void *ctx);
 	/* Optional: for /readyz; false appends the reason to `why`. */
 	bool (*ready)(void *ctx, struct roost_buf *why);
 	/* Called once before the end if init was called, also when it failed.*/

@@ -49,6 +49,23 @@ void roost_log_int(struct roost_log_line *line, const char *name,
 		   int64_t value);
 void roost_log_end(struct roost_log_line *line);
 
+/* Lines that wait to be written together: one per owner and thread, for what
+   is logged with each request. Other lines may overtake them; their `ts` tells
+   the order. */
+#define ROOST_LOG_BATCH_SIZE 32768
+
+struct roost_log_batch {
+	const struct roost_log *log;
+	size_t len;
+	char text[ROOST_LOG_BATCH_SIZE];
+};
+
+/* Ends a line, too, and keeps it for the next flush, or writes all when there
+   is no room. */
+void roost_log_end_later(struct roost_log_line *line,
+			 struct roost_log_batch *batch);
+void roost_log_flush(struct roost_log_batch *batch);
+
 /* A line with the one field `msg`. */
 void roost_log_msg(const struct roost_log *log, enum roost_log_level level,
 		   const char *event, const char *fmt, ...)

@@ -14,6 +14,7 @@ sbin_PROGRAMS += policy/roost-policyd
 policy_roost_policyd_SOURCES = \
 	policy/policy-server.c policy/policy-server.h \
 	policy/policy-session.c policy/policy-session.h \
+	policy/policy-watch.c policy/policy-watch.h \
 	policy/roost-policyd.c
 policy_roost_policyd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 policy_roost_policyd_LDADD = $(POLICY_LIBS)

@@ -188,16 +188,36 @@ static int read_routes(const char *path, bool optional,
 	return ret;
 }
 
-int roost_policy_networks_detect(struct roost_policy_networks *networks,
-				 const struct roost_cidr_set *trusted,
-				 struct roost_err *err)
+int roost_policy_networks_subtract(struct roost_cidr_set **set,
+				   const struct roost_cidr_set *except,
+				   struct roost_err *err)
 {
-	networks->ingress = roost_cidr_set_new();
-	networks->gateways = roost_cidr_set_new();
-	networks->own = roost_cidr_set_new();
-	if (networks->ingress == NULL || networks->gateways == NULL ||
-	    networks->own == NULL)
+	struct roost_cidr_set *rest = roost_cidr_set_new();
+	size_t i;
+
+	if (rest == NULL)
 		return roost_err_set(err, "out of memory");
+	for (i = 0; i < roost_cidr_set_count(*set); i++) {
+		const struct roost_cidr *net = roost_cidr_set_get(*set, i);
+		struct roost_cidr around;
+
+		if (roost_cidr_set_find(except, &net->addr, &around) &&
+		    around.bits <= net->bits)
+			continue;
+		if (roost_cidr_set_add(rest, net, err) < 0) {
+			roost_cidr_set_free(&rest);
+			return -1;
+		}
+	}
+	roost_cidr_set_free(set);
+	*set = rest;
+	return 0;
+}
+
+static int detect(struct roost_policy_networks *networks,
+		  const struct roost_cidr_set *trusted,
+		  const struct roost_cidr_set *except, struct roost_err *err)
+{
 	if (add_interfaces(networks, err) < 0 ||
 	    read_routes("/proc/net/route", false,
 			roost_policy_networks_add_routes, networks->gateways,
@@ -206,9 +226,54 @@ int roost_policy_networks_detect(struct roost_policy_networks *networks,
 			roost_policy_networks_add_routes6, networks->gateways,
 			err) < 0 ||
 	    roost_policy_networks_add_first_hosts(networks->gateways, trusted,
-						  err) < 0)
+						  err) < 0 ||
+	    roost_policy_networks_subtract(&networks->ingress, except, err) <
+		    0 ||
+	    roost_policy_networks_subtract(&networks->gateways, except, err) <
+		    0 ||
+	    roost_policy_networks_subtract(&networks->own, except, err) < 0)
 		return roost_err_prefix(err, "detect_networks");
 	return 0;
+}
+
+int roost_policy_networks_detect(struct roost_policy_networks *networks,
+				 const struct roost_cidr_set *trusted,
+				 const struct roost_cidr_set *except,
+				 struct roost_err *err)
+{
+	networks->ingress = roost_cidr_set_new();
+	networks->gateways = roost_cidr_set_new();
+	networks->own = roost_cidr_set_new();
+	if (networks->ingress == NULL || networks->gateways == NULL ||
+	    networks->own == NULL)
+		return roost_err_set(err, "out of memory");
+	return detect(networks, trusted, except, err);
+}
+
+static bool sets_equal(const struct roost_cidr_set *a,
+		       const struct roost_cidr_set *b)
+{
+	size_t i, count = a == NULL ? 0 : roost_cidr_set_count(a);
+
+	if (count != (b == NULL ? 0 : roost_cidr_set_count(b)))
+		return false;
+	for (i = 0; i < count; i++) {
+		const struct roost_cidr *x = roost_cidr_set_get(a, i);
+		const struct roost_cidr *y = roost_cidr_set_get(b, i);
+
+		if (x->bits != y->bits || x->addr.family != y->addr.family ||
+		    memcmp(x->addr.bytes, y->addr.bytes, 16) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool roost_policy_networks_equal(const struct roost_policy_networks *a,
+				 const struct roost_policy_networks *b)
+{
+	return sets_equal(a->ingress, b->ingress) &&
+	       sets_equal(a->gateways, b->gateways) &&
+	       sets_equal(a->own, b->own);
 }
 
 void roost_policy_networks_free(struct roost_policy_networks *networks)

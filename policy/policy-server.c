@@ -11,13 +11,17 @@
 #include "daemon/privileges.h"
 #include "policy/policy-session.h"
 #include "policy/policy-settings.h"
+#include "policy/policy-watch.h"
 
 /* descriptors for everything that is no session */
 #define RESERVED_FILES 64
 #define FULL_LOG_SECONDS 10
 
 struct roost_policy_server {
+	struct roost_daemon *daemon;
 	const struct roost_log *log;
+	struct roost_policy_watch *watch;
+	struct roost_metric *detect_ok;
 	struct roost_policy_sessions sessions;
 	struct roost_listener **listener;
 	size_t listener_count;
@@ -54,6 +58,10 @@ static void add_metrics(struct roost_policy_server *server,
 	s->open = roost_metrics_add(metrics, ROOST_METRIC_GAUGE,
 				    "roost_policy_connections", NULL,
 				    "Connections that are open.");
+	server->detect_ok = roost_metrics_add(
+		metrics, ROOST_METRIC_GAUGE, "roost_policy_detect_ok", NULL,
+		"0 while the machine's networks cannot be looked up.");
+	roost_metric_set(server->detect_ok, 1);
 	server->refused = roost_metrics_add(
 		metrics, ROOST_METRIC_COUNTER, "roost_policy_refused_total",
 		NULL, "Connections refused at the limit of descriptors.");
@@ -85,6 +93,42 @@ static void accepted(void *ctx, int fd)
 		refuse(server, fd);
 	else
 		roost_policy_session_open(&server->sessions, fd);
+}
+
+/* An address or a route has changed. */
+static void networks_changed(void *ctx)
+{
+	struct roost_policy_server *server = ctx;
+	struct roost_policy_snapshot *snapshot;
+	struct roost_err err;
+
+	snapshot = roost_policy_snapshot_new(roost_daemon_conf(server->daemon),
+					     &err);
+	if (snapshot == NULL) {
+		if (roost_metric_get(server->detect_ok) != 0)
+			roost_log_msg(
+				server->log, ROOST_LOG_ERROR, "detect_failed",
+				"the networks found before stay: %s", err.msg);
+		roost_metric_set(server->detect_ok, 0);
+		roost_policy_watch_again(server->watch);
+		return;
+	}
+	roost_metric_set(server->detect_ok, 1);
+	if (roost_policy_snapshot_same_networks(snapshot,
+						server->sessions.snapshot)) {
+		roost_policy_snapshot_free(&snapshot);
+		return;
+	}
+	roost_log_msg(server->log, ROOST_LOG_INFO, "networks_changed",
+		      "looked up again");
+	roost_policy_snapshot_free(&server->sessions.snapshot);
+	server->sessions.snapshot = snapshot;
+	roost_policy_snapshot_log(snapshot, server->log);
+}
+
+void roost_policy_server_turn(struct roost_policy_server *server)
+{
+	roost_policy_session_flush(&server->sessions);
 }
 
 static void tick(evutil_socket_t fd, short what, void *arg)
@@ -138,6 +182,7 @@ int roost_policy_server_open(struct roost_daemon *daemon,
 			     struct roost_err *err)
 {
 	const struct roost_conf *conf = roost_daemon_conf(daemon);
+	const struct roost_policy_settings *set = roost_conf_settings(conf);
 	struct roost_policy_server *server = calloc(1, sizeof(*server));
 	const struct timeval second = { .tv_sec = 1 };
 	long files = roost_privileges_raise_files();
@@ -150,12 +195,18 @@ int roost_policy_server_open(struct roost_daemon *daemon,
 				     "the limit of descriptors is %ld; more "
 				     "than %d are needed",
 				     files, RESERVED_FILES);
+	server->daemon = daemon;
 	server->log = roost_daemon_log(daemon);
 	server->sessions.base = roost_daemon_base(daemon);
 	server->sessions.log = server->log;
 	server->sessions.max = (unsigned int)(files - RESERVED_FILES);
 	set_timeouts(server, conf);
 	add_metrics(server, roost_daemon_metrics(daemon));
+	/* where there is no netlink, only detection needs it */
+	if (roost_policy_watch_open(server->sessions.base, networks_changed,
+				    server, &server->watch, err) < 0 &&
+	    set->detect_networks)
+		return -1;
 	server->sessions.snapshot = roost_policy_snapshot_new(conf, err);
 	if (server->sessions.snapshot == NULL)
 		return -1;
@@ -188,6 +239,8 @@ void roost_policy_server_close(struct roost_policy_server **server)
 	for (i = 0; i < s->listener_count; i++)
 		roost_listener_close(&s->listener[i]);
 	roost_policy_session_close_all(&s->sessions);
+	roost_log_flush(&s->sessions.batch);
+	roost_policy_watch_close(&s->watch);
 	if (s->tick != NULL)
 		event_free(s->tick);
 	roost_policy_snapshot_free(&s->sessions.snapshot);

@@ -27,6 +27,9 @@ void roost_policy_server_reload(struct roost_policy_server *server,
 				const struct roost_conf *conf,
 				struct roost_policy_snapshot *snapshot);
 
+/* After each turn of the event loop. */
+void roost_policy_server_turn(struct roost_policy_server *server);
+
 void roost_policy_server_close(struct roost_policy_server **server);
 
 #endif

@@ -14,6 +14,7 @@
 #define READ_SIZE 65536
 /* an empty buffer that has grown beyond this gives its memory back */
 #define KEEP_SIZE 4096
+#define MALFORMED_LOG_MS 1000
 
 struct roost_policy_session {
 	struct roost_policy_sessions *all;
@@ -23,6 +24,8 @@ struct roost_policy_session {
 	int fd;
 	short waits_for; /* EV_READ, or EV_WRITE while an answer is unread */
 	bool ending;	 /* close once the answers are out */
+	bool dirty;	 /* has answers for the end of this turn */
+	struct roost_policy_session *next_dirty;
 	struct event *event;
 	struct roost_buf in, out;
 	struct roost_policy_request request;
@@ -68,8 +71,29 @@ static void list_append(struct roost_policy_session_list *list,
 	list->last = s;
 }
 
+/* Its answers go out at the end of the turn, after their log lines. */
+static void set_dirty(struct roost_policy_session *s)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->next_dirty = s->all->dirty;
+	s->all->dirty = s;
+}
+
+static void forget_dirty(struct roost_policy_session *s)
+{
+	struct roost_policy_session **at = &s->all->dirty;
+
+	while (s->dirty && *at != s)
+		at = &(*at)->next_dirty;
+	if (s->dirty)
+		*at = s->next_dirty;
+}
+
 static void session_close(struct roost_policy_session *s)
 {
+	forget_dirty(s);
 	list_remove(s);
 	if (s->event != NULL)
 		event_free(s->event);
@@ -102,22 +126,35 @@ static void format_peer(int fd, char text[ROOST_ADDR_TEXT_MAX])
 	}
 }
 
+/* At most a line in a second: each connection may end in one. */
 static void log_malformed(const struct roost_policy_session *s,
 			  const struct roost_err *err)
 {
+	struct roost_policy_sessions *all = s->all;
 	char peer[ROOST_ADDR_TEXT_MAX];
 	struct roost_log_line line;
+	int64_t now = now_ms();
+
+	roost_metric_add(all->malformed, 1);
+	if (all->malformed_logged != 0 &&
+	    now - all->malformed_logged < MALFORMED_LOG_MS) {
+		all->malformed_quiet++;
+		return;
+	}
+	all->malformed_logged = now;
 
 	format_peer(s->fd, peer);
 	roost_log_begin(&line, s->all->log, ROOST_LOG_WARNING,
 			"policy_malformed");
 	roost_log_str(&line, "peer", peer);
 	roost_log_str(&line, "reason", err->msg);
+	if (all->malformed_quiet > 0)
+		roost_log_int(&line, "more", all->malformed_quiet);
+	all->malformed_quiet = 0;
 	roost_log_end(&line);
-	roost_metric_add(s->all->malformed, 1);
 }
 
-static void log_decision(const struct roost_policy_session *s,
+static void log_decision(struct roost_policy_session *s,
 			 const struct roost_relay_result *result, bool observe)
 {
 	const char *const *value = s->request.value;
@@ -144,7 +181,7 @@ static void log_decision(const struct roost_policy_session *s,
 	roost_log_str(&line, "state", value[ROOST_POLICY_PROTOCOL_STATE]);
 	roost_log_str(&line, "instance", value[ROOST_POLICY_INSTANCE]);
 	roost_log_str(&line, "mode", observe ? "observe" : "enforce");
-	roost_log_end(&line);
+	roost_log_end_later(&line, &s->all->batch);
 }
 
 /* Answers the complete request; -1: it is malformed. */
@@ -258,11 +295,26 @@ static void session_ready(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		take_requests(s);
+		set_dirty(s);
+		return;
 	}
 	if (flush(s) < 0)
 		session_close(s);
-	else if ((what & EV_WRITE) != 0 && s->out.len == 0)
+	else if (s->out.len == 0)
 		list_append(s->in.len == 0 ? &s->all->idle : &s->all->busy, s);
+}
+
+void roost_policy_session_flush(struct roost_policy_sessions *sessions)
+{
+	struct roost_policy_session *s;
+
+	roost_log_flush(&sessions->batch);
+	while ((s = sessions->dirty) != NULL) {
+		sessions->dirty = s->next_dirty;
+		s->dirty = false;
+		if (flush(s) < 0)
+			session_close(s);
+	}
 }
 
 void roost_policy_session_open(struct roost_policy_sessions *sessions, int fd)

@@ -25,12 +25,20 @@ struct roost_policy_sessions {
 	struct roost_policy_session_list busy; /* in one, or unread answer */
 	unsigned int count, max;
 	int64_t request_timeout, idle_timeout; /* ms */
+	int64_t malformed_logged;	       /* ms; 0: never */
+	int64_t malformed_quiet;	       /* not logged since then */
+	struct roost_log_batch batch;	       /* of the decisions */
+	struct roost_policy_session *dirty;    /* those with answers */
 	struct roost_metric *decisions[3];     /* by verdict */
 	struct roost_metric *malformed, *timeouts, *idle_timeouts, *open;
 };
 
 /* Takes over a connected, non-blocking socket. */
 void roost_policy_session_open(struct roost_policy_sessions *sessions, int fd);
+
+/* Writes the log lines of this turn of the loop, then sends its answers: many
+   requests share one write, and no answer goes out before its line. */
+void roost_policy_session_flush(struct roost_policy_sessions *sessions);
 
 /* Closes those whose time is up; call it about once a second. */
 void roost_policy_session_expire(struct roost_policy_sessions *sessions);

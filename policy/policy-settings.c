@@ -37,7 +37,11 @@ static const struct roost_conf_row rows[] = {
 	    "Also treat as ingress what this machine shows to be one: default "
 	    "gateways, its own addresses, the first address of each trusted "
 	    "network, and 10.0.0.0/24 and 10.255.0.0/16 if an interface is "
-	    "in them. Looked up at start and at reload, and logged."),
+	    "in them. Looked up at start, at reload and whenever an address or "
+	    "a route changes, and logged."),
+	ROW(detect_except, CIDRS, "",
+	    "Of what detect_networks finds, leave out what lies within these "
+	    "networks: the operator knows that nobody is masked by them."),
 	ROW(trust_xclient_logins, BOOL, "no",
 	    "Whether a login that a proxy passed on by XCLIENT counts as "
 	    "one."),

@@ -19,6 +19,7 @@ struct roost_policy_settings {
 	struct roost_cidr_set *trusted_networks;
 	struct roost_conf_words trusted_senders;
 	bool detect_networks;
+	struct roost_cidr_set *detect_except;
 	bool trust_xclient_logins;
 	int64_t mode;
 	int64_t request_timeout, idle_timeout;

@@ -70,7 +70,7 @@ static int fill(struct roost_policy_snapshot *s, const struct roost_conf *conf,
 	if (parse_grants(conf, &s->grants, err) < 0 ||
 	    (set->detect_networks &&
 	     roost_policy_networks_detect(&s->detected, set->trusted_networks,
-					  err) < 0) ||
+					  set->detect_except, err) < 0) ||
 	    roost_cidr_set_add_all(s->ingress, set->ingress_networks, err) <
 		    0 ||
 	    roost_cidr_set_add_all(s->ingress, s->detected.ingress, err) < 0)
@@ -108,6 +108,12 @@ void roost_policy_snapshot_free(struct roost_policy_snapshot **snapshot)
 	roost_cidr_set_free(&s->ingress);
 	free(s->grants);
 	free(s);
+}
+
+bool roost_policy_snapshot_same_networks(const struct roost_policy_snapshot *a,
+					 const struct roost_policy_snapshot *b)
+{
+	return roost_policy_networks_equal(&a->detected, &b->detected);
 }
 
 static void log_detected(const struct roost_cidr_set *set, const char *kind,

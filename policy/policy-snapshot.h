@@ -27,6 +27,10 @@ int roost_policy_snapshot_check(const struct roost_conf *conf,
 void roost_policy_snapshot_log(const struct roost_policy_snapshot *snapshot,
 			       const struct roost_log *log);
 
+/* Whether both found the same networks by themselves. */
+bool roost_policy_snapshot_same_networks(const struct roost_policy_snapshot *a,
+					 const struct roost_policy_snapshot *b);
+
 bool roost_policy_snapshot_observes(const struct roost_policy_snapshot *s);
 
 /* The networks it decides by; live as long as the snapshot. */

@@ -62,6 +62,13 @@ static int policyd_reload(struct roost_daemon *daemon, void *ctx,
 	return 0;
 }
 
+static void policyd_turn(void *ctx)
+{
+	struct policyd *policyd = ctx;
+
+	roost_policy_server_turn(policyd->server);
+}
+
 static void policyd_deinit(struct roost_daemon *daemon, void *ctx)
 {
 	struct policyd *policyd = ctx;
@@ -79,6 +86,7 @@ int main(int argc, char *argv[])
 		.check = roost_policy_snapshot_check,
 		.init = policyd_init,
 		.reload = policyd_reload,
+		.turn = policyd_turn,
 		.deinit = policyd_deinit,
 	};
 	struct policyd policyd = { NULL };

@@ -178,12 +178,25 @@ def test_mesh_gateway_and_trusted_client(outside):
                       **through)
         world.wait(2)
 
-        # another network appears
-        shell('ip addr add 10.255.3.4/16 dev eth0')
+        # another network appears, and nobody tells the daemon
         mark = policyd.log.mark()
-        policyd.reload()
+        shell('ip addr add 10.255.3.4/16 dev eth0')
         policyd.log.wait_for('event=network_detected kind=ingress '
                              'network=10.255.0.0/16', since=mark)
+        mark = policyd.log.mark()
+        shell('ip route replace default via 172.20.0.7')
+        policyd.log.wait_for('event=network_detected kind=gateway '
+                             'network=172.20.0.7/32', since=mark)
+        assert not relays('172.20.0.7', '172.20.0.3', 'gateway')
+
+        # the operator knows better
+        mark = policyd.log.mark()
+        policyd.write_conf(detect_except='172.20.0.7')
+        policyd.reload()
+        policyd.log.wait_for('event=reloaded', since=mark)
+        assert not policyd.log.lines('kind=gateway network=172.20.0.7/32',
+                                     since=mark)
+        assert relays('172.20.0.7', '172.20.0.3', 'trusted')
 
 
 def test_start_needs_the_routing_table(lab):

@@ -256,6 +256,53 @@ static void test_requests(void **state)
 	roost_conf_free(&conf);
 }
 
+static void test_subtract(void **state)
+{
+	static const struct {
+		const char *name, *net[3], *except[3], *left[3];
+	} cases[] = {
+		{ "nothing", { "192.0.2.1" }, { NULL }, { "192.0.2.1/32" } },
+		{ "itself", { "192.0.2.1" }, { "192.0.2.1" }, { NULL } },
+		{ "one of two",
+		  { "192.0.2.1", "2001:db8::1" },
+		  { "192.0.2.0/24" },
+		  { "2001:db8::1/128" } },
+		{ "a part is not enough",
+		  { "10.0.0.0/24" },
+		  { "10.0.0.0/25", "10.0.0.7" },
+		  { "10.0.0.0/24" } },
+	};
+	char text[ROOST_CIDR_TEXT_MAX];
+	struct roost_err err;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		struct roost_cidr_set *set = roost_cidr_set_new();
+		struct roost_cidr_set *except = roost_cidr_set_new();
+
+		for (k = 0; k < 3 && cases[i].net[k] != NULL; k++)
+			assert_int_equal(roost_cidr_set_add_text(
+						 set, cases[i].net[k], &err),
+					 0);
+		for (k = 0; k < 3 && cases[i].except[k] != NULL; k++)
+			assert_int_equal(
+				roost_cidr_set_add_text(
+					except, cases[i].except[k], &err),
+				0);
+		assert_int_equal(
+			roost_policy_networks_subtract(&set, except, &err), 0);
+		for (k = 0; k < 3 && cases[i].left[k] != NULL; k++)
+			assert_string_equal(
+				roost_cidr_format(roost_cidr_set_get(set, k),
+						  text),
+				cases[i].left[k]);
+		assert_int_equal(roost_cidr_set_count(set), k);
+		roost_cidr_set_free(&set);
+		roost_cidr_set_free(&except);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_routes6),
 		cmocka_unit_test(test_first_hosts),
 		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_subtract),
 		cmocka_unit_test(test_bad_configuration),
 		cmocka_unit_test(test_requests),
 	};
