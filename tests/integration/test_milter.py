@@ -2,6 +2,7 @@
 """Whose mail roost-milter signs, with which keys, and what it answers when it
 can not: over its socket, without a mail server."""
 import os
+import signal
 import statistics
 import subprocess
 import time
@@ -269,8 +270,20 @@ def test_a_broken_configuration_leaves_the_old_one(lab, keys, folder):
     assert signed_by(daemon, keys, address='192.0.2.3') == {'r'}
 
 
+def test_signals_never_reach_libmilter(lab, keys, folder):
+    """A thread of libmilter waits for SIGHUP and would end the filter."""
+    keys.write(folder, 'example.org', 'r')
+    daemon = milter(lab, key_directory=folder).start()
+    for thread in os.listdir(f'/proc/{daemon.pid}/task'):
+        mark = daemon.log.mark()
+        # the kernel prefers the thread that is named, if it takes the signal
+        os.kill(int(thread), signal.SIGHUP)
+        daemon.log.wait_for('event=reloaded', since=mark)
+    assert signed_by(daemon, keys) == {'r'}
+    assert not daemon.log.lines('event=listener_failed')
+
+
 def test_many_reloads_at_once(lab, keys, folder):
-    """libmilter would end on SIGHUP if it got it."""
     keys.write(folder, 'example.org', 'r')
     daemon = milter(lab, key_directory=folder).start()
     for _ in range(500):

@@ -250,6 +250,14 @@ static void test_broken_key_keeps_the_old_one(void **state)
 			    "e");
 	assert_int_equal(roost_key_set_counts(second).broken, 1);
 	roost_key_set_unref(&second);
+	/* the one in use, unreadable: its older neighbour does not take over */
+	fill_begin(&fill, ROOST_KEY_MATCH_DOMAIN, first);
+	fill_add(&fill, "a.example", "e", "half a key");
+	fill_add(&fill, "a.example", "older", ed2);
+	second = fill_end(&fill, 1);
+	assert_string_equal(selector(second, "x@a.example", ROOST_KEY_ED25519),
+			    "e");
+	roost_key_set_unref(&second);
 	/* one new selector, unreadable: nothing replaces the old keys */
 	fill_begin(&fill, ROOST_KEY_MATCH_DOMAIN, first);
 	fill_add(&fill, "a.example", "new", "half a key");
