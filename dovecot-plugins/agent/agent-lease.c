@@ -26,6 +26,7 @@ struct roost_agent_lease {
 	uint64_t sent;
 	char *reason;
 	bool name_taken;
+	bool ended; /* given back: nothing is sent any more */
 	void (*end_callback)(void *context);
 	void *end_context;
 };
@@ -290,6 +291,8 @@ static void lease_run(struct roost_agent_lease *lease)
 	uint64_t now = roost_lease_page_now(), wake;
 
 	timeout_remove(&lease->to);
+	if (lease->ended)
+		return;
 	if (roost_lease_tick(&lease->state, now) == ROOST_LEASE_LOST)
 		lease_lost(lease, "it could not be renewed in time");
 	if (roost_agent_redis_is_connected(lease->agent->redis)) {
@@ -353,6 +356,7 @@ void roost_agent_lease_end(struct roost_agent_lease *lease,
 	};
 
 	timeout_remove(&lease->to);
+	lease->ended = TRUE;
 	lease_set_reason(lease, "Dovecot is stopping");
 	roost_agent_pins_clear(lease->agent->pins);
 	if (lease->agent->redis == NULL) {

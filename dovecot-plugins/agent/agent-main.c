@@ -202,6 +202,8 @@ static void stop_poll(void *context ATTR_UNUSED)
    seconds later in any case. */
 static void main_die(void)
 {
+	if (to_stop != NULL)
+		return;
 	stop_began = roost_lease_page_now();
 	to_stop = timeout_add_short(STOP_POLL_MSECS, stop_poll, NULL);
 }
