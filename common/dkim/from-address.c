@@ -45,14 +45,20 @@ static bool is_atext(char c)
 	       (u > 0x20 && u < 0x7f && strchr("()<>[]:;@\\,.\"", c) == NULL);
 }
 
+/* What may stand nowhere, not even quoted. */
+static bool is_control(char c)
+{
+	return ((unsigned char)c < ' ' && !is_blank(c)) || c == 0x7f;
+}
+
 /* At "(": to behind the ")" that belongs to it; false when there is none. */
 static bool skip_comment(struct scanner *s)
 {
 	unsigned int depth = 0;
 
-	for (; s->p < s->end; s->p++) {
+	for (; s->p < s->end && !is_control(*s->p); s->p++) {
 		if (*s->p == '\\') {
-			if (++s->p == s->end)
+			if (++s->p == s->end || is_control(*s->p))
 				return false;
 		} else if (*s->p == '(') {
 			if (++depth > MAX_COMMENT_DEPTH)
@@ -70,9 +76,9 @@ static enum token scan_until(struct scanner *s, char close, enum token token)
 {
 	const char open = *s->p;
 
-	for (s->p++; s->p < s->end; s->p++) {
+	for (s->p++; s->p < s->end && !is_control(*s->p); s->p++) {
 		if (*s->p == '\\') {
-			if (++s->p == s->end)
+			if (++s->p == s->end || is_control(*s->p))
 				return T_BAD;
 		} else if (*s->p == close) {
 			s->p++;

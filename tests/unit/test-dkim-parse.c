@@ -151,6 +151,9 @@ static const struct from_case froms[] = {
 	{ " g: h: a@example.org;;", ROOST_FROM_SYNTAX, NULL, NULL },
 	{ " a\x01@example.org", ROOST_FROM_SYNTAX, NULL, NULL },
 	{ " a\\b@example.org", ROOST_FROM_SYNTAX, NULL, NULL },
+	{ " \"a\x01\"@example.org", ROOST_FROM_SYNTAX, NULL, NULL },
+	{ " \"\\\x7f\"@example.org", ROOST_FROM_SYNTAX, NULL, NULL },
+	{ " (\x01) a@example.org", ROOST_FROM_SYNTAX, NULL, NULL },
 	/* no host names */
 	{ " a@exa!mple.org", ROOST_FROM_BAD_DOMAIN, NULL, NULL },
 	{ " a@-example.org", ROOST_FROM_BAD_DOMAIN, NULL, NULL },
@@ -187,6 +190,9 @@ static void test_from_address_bounds(void **state)
 	char deep[201], long_local[700];
 
 	(void)state;
+	assert_int_equal(
+		roost_from_address_parse("\"a\0b\"@example.org", 17, &from),
+		ROOST_FROM_SYNTAX);
 	memset(deep, '(', 100);
 	memset(deep + 100, ')', 100);
 	assert_int_equal(roost_from_address_parse(deep, 200, &from),
