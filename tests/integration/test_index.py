@@ -251,7 +251,7 @@ def test_planted_user_folder_refuses(lab, plant):
             os.chown(folder, 5000, 5000)
             folder.chmod(0o770)
     refused(n)
-    assert n.log.lines('roost_index_root: .*5000')
+    n.log.wait_for('roost_index_root: .*5000')
 
 
 def test_root_not_writable_refuses(lab):
