@@ -15,4 +15,12 @@ libroost_daemon_la_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
 libroost_daemon_la_LIBADD = $(EVENT_LIBS) $(PQ_LIBS) \
 	$(SYSTEMD_LIBS)
+
+if POLICY
+noinst_LTLIBRARIES += libroost-daemon-redis.la
+libroost_daemon_redis_la_SOURCES = daemon/redis.c daemon/redis.h
+libroost_daemon_redis_la_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) \
+	$(HIREDIS_CFLAGS)
+libroost_daemon_redis_la_LIBADD = $(EVENT_LIBS) $(HIREDIS_LIBS)
+endif
 endif

@@ -12,10 +12,12 @@ POLICY_LIBS = libroost-policy.la libroost-daemon.la libroost-rules-relay.la \
 dist_man_MANS += docs/man/roost-policyd.8
 sbin_PROGRAMS += policy/roost-policyd
 policy_roost_policyd_SOURCES = \
+	policy/policy-buckets.c policy/policy-buckets.h \
+	policy/policy-limits.c policy/policy-limits.h \
 	policy/policy-server.c policy/policy-server.h \
 	policy/policy-session.c policy/policy-session.h \
 	policy/policy-watch.c policy/policy-watch.h \
 	policy/roost-policyd.c
-policy_roost_policyd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
-policy_roost_policyd_LDADD = $(POLICY_LIBS)
+policy_roost_policyd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(HIREDIS_CFLAGS)
+policy_roost_policyd_LDADD = $(POLICY_LIBS) libroost-daemon-redis.la
 endif

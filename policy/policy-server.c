@@ -38,10 +38,12 @@ static void add_metrics(struct roost_policy_server *server,
 		[ROOST_RELAY_DUNNO] = "verdict=\"dunno\"",
 		[ROOST_RELAY_REJECT_UNAUTH] = "verdict=\"reject\"",
 		[ROOST_RELAY_TEMPFAIL] = "verdict=\"tempfail\"",
+		[ROOST_RELAY_LIMITED] = "verdict=\"limited\"",
+		[ROOST_RELAY_NOT_OWNER] = "verdict=\"not-owner\"",
 	};
 	size_t i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < ROOST_RELAY_VERDICT_COUNT; i++)
 		s->decisions[i] = roost_metrics_add(
 			metrics, ROOST_METRIC_COUNTER,
 			"roost_policy_decisions_total", verdicts[i],
@@ -211,6 +213,8 @@ int roost_policy_server_open(struct roost_daemon *daemon,
 	if (server->sessions.snapshot == NULL)
 		return -1;
 	roost_policy_snapshot_log(server->sessions.snapshot, server->log);
+	if (roost_policy_limits_new(daemon, &server->sessions.limits, err) < 0)
+		return -1;
 	server->tick =
 		event_new(server->sessions.base, -1, EV_PERSIST, tick, server);
 	if (server->tick == NULL || event_add(server->tick, &second) < 0)
@@ -225,6 +229,7 @@ void roost_policy_server_reload(struct roost_policy_server *server,
 	roost_policy_snapshot_free(&server->sessions.snapshot);
 	server->sessions.snapshot = snapshot;
 	set_timeouts(server, conf);
+	roost_policy_limits_reload(server->sessions.limits, conf);
 	roost_policy_snapshot_log(snapshot, server->log);
 }
 
@@ -240,6 +245,7 @@ void roost_policy_server_close(struct roost_policy_server **server)
 		roost_listener_close(&s->listener[i]);
 	roost_policy_session_close_all(&s->sessions);
 	roost_log_flush(&s->sessions.batch);
+	roost_policy_limits_free(&s->sessions.limits);
 	roost_policy_watch_close(&s->watch);
 	if (s->tick != NULL)
 		event_free(s->tick);

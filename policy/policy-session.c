@@ -15,6 +15,7 @@
 /* an empty buffer that has grown beyond this gives its memory back */
 #define KEEP_SIZE 4096
 #define MALFORMED_LOG_MS 1000
+#define USER_MAX 320 /* bytes of a login in the log */
 
 struct roost_policy_session {
 	struct roost_policy_sessions *all;
@@ -22,13 +23,17 @@ struct roost_policy_session {
 	struct roost_policy_session *prev, *next;
 	int64_t since; /* ms: in the list */
 	int fd;
-	short waits_for; /* EV_READ, or EV_WRITE while an answer is unread */
+	short waits_for; /* EV_READ, EV_WRITE while an answer is unread, or 0 */
 	bool ending;	 /* close once the answers are out */
 	bool dirty;	 /* has answers for the end of this turn */
 	struct roost_policy_session *next_dirty;
 	struct event *event;
 	struct roost_buf in, out;
 	struct roost_policy_request request;
+	struct roost_relay_result result; /* of the request */
+	bool observe;
+	struct roost_policy_ask *ask; /* waits for the limits, or NULL */
+	size_t done;		      /* bytes of `in` that are answered */
 };
 
 static int64_t now_ms(void)
@@ -94,6 +99,8 @@ static void forget_dirty(struct roost_policy_session *s)
 static void session_close(struct roost_policy_session *s)
 {
 	forget_dirty(s);
+	if (s->ask != NULL)
+		roost_policy_limits_cancel(s->ask);
 	list_remove(s);
 	if (s->event != NULL)
 		event_free(s->event);
@@ -154,9 +161,9 @@ static void log_malformed(const struct roost_policy_session *s,
 	roost_log_end(&line);
 }
 
-static void log_decision(struct roost_policy_session *s,
-			 const struct roost_relay_result *result, bool observe)
+static void log_decision(struct roost_policy_session *s)
 {
+	const struct roost_relay_result *result = &s->result;
 	const char *const *value = s->request.value;
 	const char *user = value[ROOST_POLICY_SASL_USERNAME];
 	const char *recipient = value[ROOST_POLICY_RECIPIENT];
@@ -174,67 +181,100 @@ static void log_decision(struct roost_policy_session *s,
 	roost_log_str(&line, "server", value[ROOST_POLICY_SERVER_ADDRESS]);
 	roost_log_str(&line, "sasl",
 		      user != NULL && *user != '\0' ? "yes" : "no");
+	if (user != NULL && *user != '\0')
+		roost_log_bytes(&line, "user", user, strnlen(user, USER_MAX));
 	roost_log_str(&line, "recipient_domain", at == NULL ? NULL : at + 1);
 	if (result->has_network)
 		roost_log_str(&line, "network",
 			      roost_cidr_format(&result->network, network));
 	roost_log_str(&line, "state", value[ROOST_POLICY_PROTOCOL_STATE]);
 	roost_log_str(&line, "instance", value[ROOST_POLICY_INSTANCE]);
-	roost_log_str(&line, "mode", observe ? "observe" : "enforce");
+	roost_log_str(&line, "mode", s->observe ? "observe" : "enforce");
 	roost_log_end_later(&line, &s->all->batch);
 }
 
-/* Answers the complete request; -1: it is malformed. */
-static int answer(struct roost_policy_session *s, struct roost_err *err)
+/* The verdict on the request is final: answers it. */
+static void answer(struct roost_policy_session *s)
 {
-	const struct roost_policy_snapshot *snapshot = s->all->snapshot;
-	struct roost_relay_result result;
-	bool observe;
-
-	if (roost_policy_snapshot_decide(snapshot, &s->request, &result, err) <
-	    0)
-		return -1;
-	observe = roost_policy_snapshot_observes(snapshot);
-	log_decision(s, &result, observe);
-	roost_metric_add(s->all->decisions[result.verdict], 1);
+	log_decision(s);
+	roost_policy_limits_note(s->all->limits, &s->request, &s->result);
+	roost_metric_add(s->all->decisions[s->result.verdict], 1);
 	roost_buf_append_str(&s->out, "action=");
 	roost_buf_append_str(&s->out,
-			     roost_relay_reply(observe ? ROOST_RELAY_DUNNO
-						       : result.verdict));
+			     roost_relay_reply(s->observe ? ROOST_RELAY_DUNNO
+							  : s->result.verdict));
 	roost_buf_append_str(&s->out, "\n\n");
-	return s->out.failed ? roost_err_set(err, "out of memory") : 0;
+	if (s->out.failed)
+		s->ending = true; /* out of memory */
+	s->done += s->request.size;
+	roost_policy_request_reset(&s->request);
 }
 
-/* Answers what is complete in the input. */
+static void take_requests(struct roost_policy_session *s);
+
+/* The limits have answered. */
+static void asked(void *ctx)
+{
+	struct roost_policy_session *s = ctx;
+
+	s->ask = NULL;
+	answer(s);
+	take_requests(s);
+	set_dirty(s);
+}
+
+/* Decides the complete request; it is answered, or s->ask waits. -1: it is
+   malformed. */
+static int decide(struct roost_policy_session *s, struct roost_err *err)
+{
+	const struct roost_policy_snapshot *snapshot = s->all->snapshot;
+	bool masked;
+
+	if (roost_policy_snapshot_decide(snapshot, &s->request, &s->result,
+					 &masked, err) < 0)
+		return -1;
+	s->observe = roost_policy_snapshot_observes(snapshot);
+	s->ask = roost_policy_limits_ask(s->all->limits, &s->request, masked,
+					 &s->result, asked, s);
+	if (s->ask == NULL)
+		answer(s);
+	return 0;
+}
+
+/* Answers what is complete in the input, as long as nothing must be waited
+   for. */
 static void take_requests(struct roost_policy_session *s)
 {
-	size_t done = 0;
+	bool moved = s->done > 0;
 	struct roost_err err;
 	int ret = 0;
 
-	while (done < s->in.len) {
+	while (s->done < s->in.len && s->ask == NULL && !s->ending) {
 		ret = roost_policy_request_parse(&s->request,
-						 (char *)s->in.data + done,
-						 s->in.len - done, &err);
-		if (ret > 0 && answer(s, &err) < 0)
+						 (char *)s->in.data + s->done,
+						 s->in.len - s->done, &err);
+		if (ret > 0 && decide(s, &err) < 0)
 			ret = -1;
 		if (ret <= 0)
 			break;
-		done += s->request.size;
-		roost_policy_request_reset(&s->request);
+		moved = true;
 	}
 	if (ret < 0) {
 		log_malformed(s, &err);
 		s->ending = true;
 	}
-	roost_buf_shift(&s->in, done);
+	/* the request that waits points into the input */
+	if (s->ask == NULL) {
+		roost_buf_shift(&s->in, s->done);
+		s->done = 0;
+	}
 	if (s->in.len == 0 && s->in.cap > KEEP_SIZE)
 		roost_buf_free(&s->in);
 	/* the time of a request runs from its first byte: not from a later
 	   one, only from the end of the request before */
 	if (s->in.len == 0)
 		list_append(&s->all->idle, s);
-	else if (done > 0 || s->list != &s->all->busy)
+	else if (moved || s->list != &s->all->busy)
 		list_append(&s->all->busy, s);
 }
 
@@ -246,7 +286,10 @@ static int wait_for(struct roost_policy_session *s, short what)
 		return 0;
 	if (s->event != NULL)
 		event_free(s->event);
+	s->event = NULL;
 	s->waits_for = what;
+	if (what == 0)
+		return 0;
 	s->event = event_new(s->all->base, s->fd, (short)(what | EV_PERSIST),
 			     session_ready, s);
 	return s->event == NULL ? -1 : event_add(s->event, NULL);
@@ -266,6 +309,8 @@ static int flush(struct roost_policy_session *s)
 	if (s->out.len == 0) {
 		if (s->out.cap > KEEP_SIZE)
 			roost_buf_free(&s->out);
+		if (s->ask != NULL)
+			return s->waits_for == EV_WRITE ? wait_for(s, 0) : 0;
 		return s->ending ? -1 : wait_for(s, EV_READ);
 	}
 	/* Postfix reads each answer before it asks again: whoever does not
@@ -281,6 +326,11 @@ static void session_ready(evutil_socket_t fd, short what, void *arg)
 	char data[READ_SIZE];
 	ssize_t n;
 
+	/* more than Postfix sends: it stays where it is until the answer */
+	if ((what & EV_READ) != 0 && s->ask != NULL) {
+		(void)wait_for(s, 0);
+		return;
+	}
 	if ((what & EV_READ) != 0) {
 		n = recv(fd, data, sizeof(data), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "daemon/daemon.h"
+#include "policy/policy-limits.h"
 #include "policy/policy-snapshot.h"
 
 struct event;
@@ -21,6 +22,7 @@ struct roost_policy_sessions {
 	struct event_base *base;
 	const struct roost_log *log;
 	struct roost_policy_snapshot *snapshot;
+	struct roost_policy_limits *limits;
 	struct roost_policy_session_list idle; /* between requests */
 	struct roost_policy_session_list busy; /* in one, or unread answer */
 	unsigned int count, max;
@@ -29,7 +31,7 @@ struct roost_policy_sessions {
 	int64_t malformed_quiet;	       /* not logged since then */
 	struct roost_log_batch batch;	       /* of the decisions */
 	struct roost_policy_session *dirty;    /* those with answers */
-	struct roost_metric *decisions[3];     /* by verdict */
+	struct roost_metric *decisions[ROOST_RELAY_VERDICT_COUNT];
 	struct roost_metric *malformed, *timeouts, *idle_timeouts, *open;
 };
 

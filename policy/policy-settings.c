@@ -2,9 +2,23 @@
 /* policy-settings: the settings of roost-policyd (roost-policyd(8)). */
 #include "policy/policy-settings.h"
 
+#include "common/rules/ratelimit.h"
+
 static const char *const modes[] = {
 	[ROOST_POLICY_ENFORCE] = "enforce",
 	[ROOST_POLICY_OBSERVE] = "observe",
+	NULL,
+};
+
+static const char *const limit_states[] = {
+	[ROOST_POLICY_LIMIT_RCPT] = "rcpt",
+	[ROOST_POLICY_LIMIT_MESSAGE] = "end-of-message",
+	NULL,
+};
+
+static const char *const limit_aways[] = {
+	[ROOST_POLICY_LIMIT_LOCAL] = "local",
+	[ROOST_POLICY_LIMIT_REFUSE] = "refuse",
 	NULL,
 };
 
@@ -49,6 +63,47 @@ static const struct roost_conf_row rows[] = {
 	    "enforce, or observe: log each verdict and leave the decision to "
 	    "Postfix.",
 	    .choices = modes),
+	ROW(redis, STRING, "",
+	    "Redis that keeps the limits for all nodes together: host:port or "
+	    "unix:/path. Empty: each daemon keeps them alone."),
+	ROW(redis_password, STRING, "", "Password of Redis, if it has one.",
+	    .flags = ROOST_CONF_SECRET),
+	ROW(redis_timeout, DURATION, "50ms",
+	    "How long an answer waits for Redis. After that the daemon goes "
+	    "on as limit_without_redis says, until Redis is back.",
+	    .min = 5, .max = 5000),
+	ROW(limit_user, STRING, "",
+	    "How many recipients one login may send to: count/time, such as "
+	    "100/1h. Unused time adds up to a burst of count, or of the third "
+	    "number in count/time/burst. Empty: no limit."),
+	ROW(limit_domain, STRING, "",
+	    "The same for all logins of one domain; a login without one, and "
+	    "a client without a login, counts for the domain of the sender."),
+	ROW(limit_client, STRING, "",
+	    "The same for one client address (IPv6: its /64), unless it is "
+	    "one that masks others."),
+	ROW(limit_recipient_domain, STRING, "",
+	    "The same for all that is sent to one domain. Limits count for "
+	    "clients that may relay, not for mail from the world."),
+	ROW(limit_state, ENUM, "rcpt",
+	    "Which request counts: rcpt, one for each recipient, or "
+	    "end-of-message, its number of recipients at once (the daemon "
+	    "must be in smtpd_end_of_data_restrictions, too).",
+	    .choices = limit_states),
+	ROW(limit_without_redis, ENUM, "local",
+	    "While Redis is away: local, each daemon lets its share pass; or "
+	    "refuse, a temporary failure.",
+	    .choices = limit_aways),
+	ROW(limit_nodes, INT, "1",
+	    "How many daemons share the limits: each lets pass that part of "
+	    "them while Redis is away.",
+	    .min = 1, .max = 10000),
+	ROW(notice_sent, STRING, "500/1h",
+	    "Log policy_user_unusual for a login that sends to more recipients "
+	    "than this through this daemon. Hinders nobody."),
+	ROW(notice_refused, STRING, "20/10m",
+	    "The same for a login that is refused more often than this, for a "
+	    "limit or a sender address that is not its own."),
 	ROW(request_timeout, DURATION, "10s",
 	    "How long a request may take to arrive, and its answer to be "
 	    "taken.",
@@ -66,3 +121,30 @@ const struct roost_conf_table roost_policy_settings_table = {
 	.count = sizeof(rows) / sizeof(rows[0]),
 	.size = sizeof(struct roost_policy_settings),
 };
+
+int roost_policy_settings_check_limits(const struct roost_conf *conf,
+				       struct roost_err *err)
+{
+	const struct roost_policy_settings *set = roost_conf_settings(conf);
+	const struct {
+		const char *name, *text;
+	} limits[] = {
+		{ "limit_user", set->limit_user },
+		{ "limit_domain", set->limit_domain },
+		{ "limit_client", set->limit_client },
+		{ "limit_recipient_domain", set->limit_recipient_domain },
+		{ "notice_sent", set->notice_sent },
+		{ "notice_refused", set->notice_refused },
+	};
+	struct roost_ratelimit limit;
+	size_t i;
+
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if (roost_ratelimit_parse(limits[i].text, &limit, err) < 0)
+			return roost_err_prefix(
+				err, "%s: %s",
+				roost_conf_origin_of(conf, limits[i].name),
+				limits[i].name);
+	}
+	return 0;
+}

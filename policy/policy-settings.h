@@ -10,6 +10,15 @@
 
 enum roost_policy_mode { ROOST_POLICY_ENFORCE, ROOST_POLICY_OBSERVE };
 
+enum roost_policy_limit_state {
+	ROOST_POLICY_LIMIT_RCPT,
+	ROOST_POLICY_LIMIT_MESSAGE
+};
+enum roost_policy_limit_away {
+	ROOST_POLICY_LIMIT_LOCAL,
+	ROOST_POLICY_LIMIT_REFUSE
+};
+
 struct roost_policy_settings {
 	struct roost_daemon_settings daemon; /* must be first */
 	struct roost_conf_listen listen;
@@ -22,9 +31,19 @@ struct roost_policy_settings {
 	struct roost_cidr_set *detect_except;
 	bool trust_xclient_logins;
 	int64_t mode;
+	const char *redis, *redis_password;
+	int64_t redis_timeout;
+	const char *limit_user, *limit_domain, *limit_client;
+	const char *limit_recipient_domain;
+	int64_t limit_state, limit_without_redis, limit_nodes;
+	const char *notice_sent, *notice_refused;
 	int64_t request_timeout, idle_timeout;
 };
 
 extern const struct roost_conf_table roost_policy_settings_table;
+
+/* Whether the limits can be parsed. */
+int roost_policy_settings_check_limits(const struct roost_conf *conf,
+				       struct roost_err *err);
 
 #endif

@@ -55,7 +55,7 @@ int roost_policy_snapshot_check(const struct roost_conf *conf,
 	if (parse_grants(conf, &grants, err) < 0)
 		return -1;
 	free(grants);
-	return 0;
+	return roost_policy_settings_check_limits(conf, err);
 }
 
 static int fill(struct roost_policy_snapshot *s, const struct roost_conf *conf,
@@ -218,7 +218,7 @@ static int parse_address(const struct roost_policy_request *request,
 int roost_policy_snapshot_decide(const struct roost_policy_snapshot *snapshot,
 				 const struct roost_policy_request *request,
 				 struct roost_relay_result *result_r,
-				 struct roost_err *err)
+				 bool *masked_r, struct roost_err *err)
 {
 	const char *const *value = request->value;
 	struct roost_relay_request relay = {
@@ -239,5 +239,6 @@ int roost_policy_snapshot_decide(const struct roost_policy_snapshot *snapshot,
 			  "server_address", &relay.server, err) < 0)
 		return -1;
 	roost_relay_decide(&snapshot->networks, &relay, result_r);
+	*masked_r = roost_relay_is_masked(&snapshot->networks, &relay);
 	return 0;
 }

@@ -37,10 +37,11 @@ bool roost_policy_snapshot_observes(const struct roost_policy_snapshot *s);
 const struct roost_relay_networks *
 roost_policy_snapshot_networks(const struct roost_policy_snapshot *snapshot);
 
-/* Decides a complete request; -1: it is malformed. */
+/* Decides a complete request by its addresses and login; *masked_r: the
+   client's address may be a mask. -1: it is malformed. */
 int roost_policy_snapshot_decide(const struct roost_policy_snapshot *snapshot,
 				 const struct roost_policy_request *request,
 				 struct roost_relay_result *result_r,
-				 struct roost_err *err);
+				 bool *masked_r, struct roost_err *err);
 
 #endif

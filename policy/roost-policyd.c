@@ -28,8 +28,10 @@ static int policyd_init(struct roost_daemon *daemon, void *ctx,
 static void warn_fixed(struct roost_daemon *daemon,
 		       const struct roost_conf *conf)
 {
-	static const char *const fixed[] = { "listen", "socket_mode",
-					     "socket_owner" };
+	static const char *const fixed[] = {
+		"listen", "socket_mode",    "socket_owner",
+		"redis",  "redis_password", "redis_timeout"
+	};
 	const struct roost_conf *old = roost_daemon_conf(daemon);
 	const struct roost_conf_table *table = &roost_policy_settings_table;
 	size_t i, k;

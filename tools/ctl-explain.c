@@ -51,6 +51,7 @@ int roost_ctl_explain(int argc, char *argv[])
 	struct roost_err err;
 	size_t count = 0;
 	int c, status = 2;
+	bool masked;
 
 	while ((c = getopt(argc, argv, "c:o:")) != -1) {
 		if (c == 'c')
@@ -66,8 +67,9 @@ int roost_ctl_explain(int argc, char *argv[])
 		conf = roost_ctl_load_policy(path, overrides, count, &err);
 	if (conf != NULL)
 		snapshot = roost_policy_snapshot_new(conf, &err);
-	if (snapshot != NULL && roost_policy_snapshot_decide(
-					snapshot, &request, &result, &err) == 0)
+	if (snapshot != NULL &&
+	    roost_policy_snapshot_decide(snapshot, &request, &result, &masked,
+					 &err) == 0)
 		status = 0;
 	if (status == 0)
 		print_result(&result, roost_policy_snapshot_observes(snapshot));

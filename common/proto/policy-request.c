@@ -14,6 +14,7 @@ static const char *const attr_names[ROOST_POLICY_ATTR_COUNT] = {
 	[ROOST_POLICY_SASL_USERNAME] = "sasl_username",
 	[ROOST_POLICY_SENDER] = "sender",
 	[ROOST_POLICY_RECIPIENT] = "recipient",
+	[ROOST_POLICY_RECIPIENT_COUNT] = "recipient_count",
 };
 
 void roost_policy_request_reset(struct roost_policy_request *request)

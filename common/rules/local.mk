@@ -8,4 +8,6 @@ libroost_rules_pin_la_SOURCES = \
 libroost_rules_pin_la_LIBADD = -lm
 
 noinst_LTLIBRARIES += libroost-rules-relay.la
-libroost_rules_relay_la_SOURCES = common/rules/relay.c common/rules/relay.h
+libroost_rules_relay_la_SOURCES = \
+	common/rules/ratelimit.c common/rules/ratelimit.h \
+	common/rules/relay.c common/rules/relay.h

@@ -54,6 +54,14 @@ static const char *find_mask(const struct roost_relay_networks *networks,
 	return NULL;
 }
 
+bool roost_relay_is_masked(const struct roost_relay_networks *networks,
+			   const struct roost_relay_request *request)
+{
+	struct roost_relay_result result;
+
+	return find_mask(networks, request, &result) != NULL;
+}
+
 static bool domain_matches(const char *domain, const char *sender)
 {
 	const char *at = sender == NULL ? NULL : strrchr(sender, '@');
@@ -120,7 +128,12 @@ const char *roost_relay_reply(enum roost_relay_verdict verdict)
 		return "DUNNO";
 	case ROOST_RELAY_REJECT_UNAUTH:
 		return "reject_unauth_destination";
+	case ROOST_RELAY_LIMITED:
+		return "450 4.7.1 Sending limit reached, try again later";
+	case ROOST_RELAY_NOT_OWNER:
+		return "553 5.7.1 Sender address is not yours";
 	case ROOST_RELAY_TEMPFAIL:
+	case ROOST_RELAY_VERDICT_COUNT:
 		break;
 	}
 	/* with its text: Postfix takes a bare 451 for a permit */
@@ -134,7 +147,12 @@ const char *roost_relay_verdict_name(enum roost_relay_verdict verdict)
 		return "dunno";
 	case ROOST_RELAY_REJECT_UNAUTH:
 		return "reject";
+	case ROOST_RELAY_LIMITED:
+		return "limited";
+	case ROOST_RELAY_NOT_OWNER:
+		return "not-owner";
 	case ROOST_RELAY_TEMPFAIL:
+	case ROOST_RELAY_VERDICT_COUNT:
 		break;
 	}
 	return "tempfail";

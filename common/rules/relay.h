@@ -23,6 +23,11 @@ enum roost_relay_verdict {
 	ROOST_RELAY_REJECT_UNAUTH,
 	/* No decision is possible. */
 	ROOST_RELAY_TEMPFAIL,
+	/* Later: a limit is used up. */
+	ROOST_RELAY_LIMITED,
+	/* The sender address is not the login's. */
+	ROOST_RELAY_NOT_OWNER,
+	ROOST_RELAY_VERDICT_COUNT
 };
 
 /* A source that may send with one sender domain only: ".example.org" means
@@ -61,10 +66,15 @@ void roost_relay_decide(const struct roost_relay_networks *networks,
 			const struct roost_relay_request *request,
 			struct roost_relay_result *result_r);
 
-/* The action for Postfix: one of three fixed strings. */
+/* Whether the client's or server's address may be a mask. */
+bool roost_relay_is_masked(const struct roost_relay_networks *networks,
+			   const struct roost_relay_request *request);
+
+/* The action for Postfix: one of five fixed strings. */
 const char *roost_relay_reply(enum roost_relay_verdict verdict);
 
-/* "dunno", "reject" or "tempfail": for logs and metrics. */
+/* "dunno", "reject", "tempfail", "limited" or "not-owner": for logs and
+   metrics. */
 const char *roost_relay_verdict_name(enum roost_relay_verdict verdict);
 
 /* Parses "network=domain"; the domain is kept by reference. */

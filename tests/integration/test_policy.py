@@ -30,26 +30,29 @@ def request(client='198.51.100.7', **attrs):
 
 
 class Policyd(Daemon):
+    number = 1
+
     def __init__(self, lab, **settings):
-        self.sockets = lab.dir / 'sockets'
+        self.address = lab.address(39 + self.number)
+        self.sockets = lab.dir / f'sockets{self.number}'
         self.sockets.mkdir()
         shutil.chown(self.sockets, 'nobody')
         self.unix = self.sockets / 'policy.sock'
-        self.tcp = (lab.address(40), 10040)
+        self.tcp = (self.address, 10040)
         super().__init__(lab, 'policy/roost-policyd', {
-            'listen': [f'unix:{self.unix}',
-                       f'inet:{lab.address(40)}:10040'],
-            'http_listen': f'inet:{lab.address(40)}:10041',
+            'listen': [f'unix:{self.unix}', f'inet:{self.address}:10040'],
+            'http_listen': f'inet:{self.address}:10041',
             'user': 'nobody', 'socket_mode': '0666', 'detect_networks': 'no',
             'ingress_networks': '10.0.0.0/24',
-            'trusted_networks': '192.0.2.0/24'} | settings)
+            'trusted_networks': '192.0.2.0/24'} | settings,
+            name=f'policyd{self.number}')
 
     def connect(self):
         return socket.create_connection(self.tcp, 10)
 
     def get(self, path):
         """(status, body) of the health port."""
-        url = f'http://{self.lab.address(40)}:10041{path}'
+        url = f'http://{self.address}:10041{path}'
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return answer.status, answer.read().decode()
@@ -298,15 +301,15 @@ def test_health_port(policyd):
     assert policyd.get('/readyz') == (200, 'ready\n')
     assert policyd.get('/elsewhere')[0] == 404
     # a thousand silent connections do not keep it from answering for long
-    silent = [socket.create_connection((policyd.lab.address(40), 10041))
+    silent = [socket.create_connection((policyd.address, 10041))
               for _ in range(100)]
     wait_until(lambda: _answers(policyd), 15, 'the health port answers')
     for connection in silent:
         connection.close()
-    with socket.create_connection((policyd.lab.address(40), 10041)) as c:
+    with socket.create_connection((policyd.address, 10041)) as c:
         c.sendall(b'POST /livez HTTP/1.1\r\n\r\n')
         assert read_all(c).startswith(b'HTTP/1.1 405 ')
-    with socket.create_connection((policyd.lab.address(40), 10041)) as c:
+    with socket.create_connection((policyd.address, 10041)) as c:
         c.sendall(b'GET / HTTP/1.1\r\n' + b'x' * 5000)
         assert read_all(c).startswith(b'HTTP/1.1 431 ')
 

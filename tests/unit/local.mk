@@ -78,6 +78,12 @@ tests_unit_test_policy_request_SOURCES = tests/unit/test-policy-request.c
 tests_unit_test_policy_request_LDADD = libroost-proto-policy.la libroost-base.la \
 	$(TEST_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-ratelimit
+TESTS += tests/unit/test-ratelimit
+tests_unit_test_ratelimit_SOURCES = tests/unit/test-ratelimit.c
+tests_unit_test_ratelimit_LDADD = libroost-rules-relay.la libroost-base.la \
+	$(TEST_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-relay
 TESTS += tests/unit/test-relay
 tests_unit_test_relay_SOURCES = tests/unit/test-relay.c

@@ -236,6 +236,7 @@ static void test_requests(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		struct roost_policy_request request;
 		struct roost_relay_result result;
+		bool masked;
 		int ret;
 
 		roost_policy_request_reset(&request);
@@ -245,7 +246,7 @@ static void test_requests(void **state)
 					&request, cases[i].attrs[k], &err),
 				0);
 		ret = roost_policy_snapshot_decide(snapshot, &request, &result,
-						   &err);
+						   &masked, &err);
 		assert_int_equal(ret, cases[i].rule != NULL ? 0 : -1);
 		if (ret == 0)
 			assert_string_equal(result.rule, cases[i].rule);

@@ -194,8 +194,11 @@ static void test_nothing_known(void **state)
 static void test_replies(void **state)
 {
 	static const char *const replies[] = {
-		"DUNNO", "reject_unauth_destination",
-		"451 4.3.5 Relaying cannot be decided now"
+		"DUNNO",
+		"reject_unauth_destination",
+		"451 4.3.5 Relaying cannot be decided now",
+		"450 4.7.1 Sending limit reached, try again later",
+		"553 5.7.1 Sender address is not yours",
 	};
 	int verdict;
 
@@ -204,7 +207,7 @@ static void test_replies(void **state)
 		const char *reply =
 			roost_relay_reply((enum roost_relay_verdict)verdict);
 
-		assert_string_equal(reply, verdict < 0 || verdict > 2
+		assert_string_equal(reply, verdict < 0 || verdict > 4
 						   ? replies[2]
 						   : replies[verdict]);
 	}
