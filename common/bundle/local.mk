@@ -5,6 +5,7 @@ libroost_bundle_la_SOURCES = \
 	common/bundle/bundle.h common/bundle/header.c \
 	common/bundle/bundle-copy.c common/bundle/bundle-read.c \
 	common/bundle/bundle-write.c \
+	common/bundle/epoch-record.c common/bundle/epoch-record.h \
 	common/bundle/floor.c common/bundle/floor.h \
 	common/bundle/uidlist-head.c common/bundle/uidlist-head.h
 libroost_bundle_la_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS)

@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	dovecot-plugins/compat/index-path-23.c \
 	dovecot-plugins/compat/index-path-24.c \
 	dovecot-plugins/compat/base-dir.h \
+	dovecot-plugins/compat/shared-owner.h \
 	dovecot-plugins/compat/export.h \
 	dovecot-plugins/compat/settings-23.h \
 	dovecot-plugins/compat/settings-24.h \

@@ -7,8 +7,10 @@
  */
 #include "dovecot-plugins/mail/roost-mail.h"
 #include "dovecot-plugins/mail/roost-mail-private.h"
+#include "dovecot-plugins/mail/epoch-file.h"
 #include "dovecot-plugins/mail/fence.h"
 #include "dovecot-plugins/mail/modseq-floor.h"
+#include "dovecot-plugins/mail/stale-lock.h"
 #include "index-storage.h"
 
 static struct mailbox_vfuncs *super_of(struct mailbox *box)
@@ -31,8 +33,15 @@ static void set_index_error(struct mailbox *box, const char *error)
 
 static int guarded_open(struct mailbox *box)
 {
+	struct roost_user *ruser = roost_mail_box(box)->user;
 	const char *error;
 
+	if (roost_epoch_file_check(ruser->owner, ruser, &error) < 0) {
+		ruser->error = p_strdup(ruser->owner->pool, error);
+		roost_fence_refuse(box);
+		return -1;
+	}
+	roost_stale_lock_clear(box);
 	if (is_moved(box) && roost_index_restore(box, &error) < 0) {
 		set_index_error(box, error);
 		return -1;
@@ -293,16 +302,16 @@ static void fence_override(struct mailbox_vfuncs *v)
 
 void roost_fence_mailbox_allocated(struct mailbox *box)
 {
-	struct roost_user *ruser = roost_mail_user(box->storage->user);
 	struct mailbox_vfuncs *v = box->vlast;
 	struct roost_mailbox *rbox;
 
 	/* raw: a mail under delivery, no mailbox; virtual: made of others */
-	if (ruser == NULL || strcmp(box->storage->name, "raw") == 0 ||
+	if (roost_mail_user(box->storage->user) == NULL ||
+	    strcmp(box->storage->name, "raw") == 0 ||
 	    strcmp(box->storage->name, "virtual") == 0)
 		return;
 	rbox = p_new(box->pool, struct roost_mailbox, 1);
-	rbox->user = ruser;
+	rbox->user = roost_mail_holder(box->list->ns);
 	rbox->state_fd = -1;
 	rbox->module_ctx.super = *v;
 	box->vlast = &rbox->module_ctx.super;

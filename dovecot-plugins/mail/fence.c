@@ -8,14 +8,14 @@
 
 static bool user_holds(const struct roost_user *ruser)
 {
-	return ruser->error == NULL && ruser->session != NULL &&
-	       roost_session_valid(ruser->session);
+	return ruser != NULL && ruser->error == NULL &&
+	       ruser->session != NULL && roost_session_valid(ruser->session);
 }
 
 /* Once per session: what follows are consequences. */
 static void log_refusal(struct mail_user *user, struct roost_user *ruser)
 {
-	if (ruser->fence_logged)
+	if (ruser == NULL || ruser->fence_logged)
 		return;
 	ruser->fence_logged = TRUE;
 	e_error(event_create_passthrough(user->event)
@@ -30,7 +30,7 @@ static void log_refusal(struct mail_user *user, struct roost_user *ruser)
 
 static bool user_enter(struct mail_user *user, struct roost_user *ruser)
 {
-	if (ruser->error == NULL && ruser->session != NULL &&
+	if (ruser != NULL && ruser->error == NULL && ruser->session != NULL &&
 	    roost_guard_enter(ruser->session))
 		return TRUE;
 	log_refusal(user, ruser);
@@ -47,9 +47,15 @@ bool roost_fence_enter(struct mailbox *box)
 	return FALSE;
 }
 
+void roost_fence_refuse(struct mailbox *box)
+{
+	log_refusal(box->storage->user, roost_mail_box(box)->user);
+	roost_fence_set_error(box);
+}
+
 bool roost_fence_enter_list(struct mailbox_list *list)
 {
-	struct roost_user *ruser = roost_mail_user(list->ns->user);
+	struct roost_user *ruser = roost_mail_holder(list->ns);
 
 	if (user_enter(list->ns->user, ruser))
 		return TRUE;

@@ -16,6 +16,9 @@ bool roost_fence_enter(struct mailbox *box);
 bool roost_fence_enter_list(struct mailbox_list *list);
 void roost_fence_leave(void);
 
+/* The answer of a mailbox of a user who has an error: logs it once. */
+void roost_fence_refuse(struct mailbox *box);
+
 /* Whether the lease holds at this moment; sets no error. */
 bool roost_fence_holds(struct mailbox *box);
 

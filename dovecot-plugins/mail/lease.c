@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lease: before a user's mailboxes are opened the agent is asked; without its
- * yes the user gets a temporary failure. The pairs of roost_user_opened and
- * roost_user_closed are the node's own record of who had what open when: the
- * first is logged after the agent's yes, the second before the reference is
- * given back, so that two nodes' records may not overlap.
+ * yes the user gets a temporary failure. That goes for the owner of a shared
+ * folder, too: only the node that holds the owner may open it.
+ *
+ * The pairs of roost_user_opened and roost_user_closed are the node's own
+ * record of who had what open when: the first is logged after the agent's
+ * yes, the second before the reference is given back, so that two nodes'
+ * records may not overlap.
  */
 #include "dovecot-plugins/mail/roost-mail.h"
 #include "dovecot-plugins/mail/roost-mail-private.h"
+#include "dovecot-plugins/mail/epoch-file.h"
 #include "dovecot-plugins/client/lease-page.h"
+#include "dovecot-plugins/compat/shared-owner.h"
 #include "hostpid.h"
 #include "strescape.h"
 
@@ -64,14 +69,24 @@ static int lease_open(struct mail_user *user, struct roost_user *ruser,
 	if (roost_settings_get_user(user, &ruser->set, error_r) < 0)
 		return -1;
 	ruser->node = p_strdup(user->pool, roost_settings_node(ruser->set));
-	if (*ruser->set->roost_index_root != '\0' &&
+	/* in a shared folder the indexes stay where they are */
+	if (!user->autocreated && *ruser->set->roost_index_root != '\0' &&
 	    roost_index_dir_init(user, ruser, error_r) < 0)
 		return -1;
 	if (roost_session_open(user->set->base_dir, user->username,
 			       user->service, &ruser->session, error_r) < 0)
 		return -1;
 	lease_record(user, ruser, "roost_user_opened");
-	return 0;
+	return roost_epoch_file_check(user, ruser, error_r);
+}
+
+/* Nobody is claimed because somebody tries names. */
+static bool lease_owner_exists(struct mail_user *user)
+{
+	const char *home;
+
+	(void)mail_user_get_home(user, &home);
+	return !user->nonexistent;
 }
 
 void roost_lease_user_created(struct mail_user *user)
@@ -80,12 +95,12 @@ void roost_lease_user_created(struct mail_user *user)
 	struct roost_user *ruser;
 	const char *error;
 
-	/* LMTP's user for raw mails, and owners of shared folders: those are
-	   opened under the session of the user who is logged in */
-	if (user->autocreated)
+	if (user->autocreated &&
+	    (!roost_shared_owner_is(user) || !lease_owner_exists(user)))
 		return;
 
 	ruser = p_new(user->pool, struct roost_user, 1);
+	ruser->owner = user;
 	ruser->users_fd = -1;
 	p_array_init(&ruser->unpacked, user->pool, 4);
 	ruser->module_ctx.super = *v;
@@ -94,6 +109,10 @@ void roost_lease_user_created(struct mail_user *user)
 	v->deinit = lease_user_deinit;
 	MODULE_CONTEXT_SET(user, roost_mail_user_module, ruser);
 
-	if (lease_open(user, ruser, &error) < 0 && user->error == NULL)
+	if (lease_open(user, ruser, &error) == 0)
+		return;
+	if (user->autocreated)
+		roost_fence_list_owner_refused();
+	if (user->error == NULL)
 		user->error = p_strdup_printf(user->pool, "roost: %s", error);
 }

@@ -13,6 +13,10 @@ lib10_roost_plugin_la_SOURCES = \
 	dovecot-plugins/mail/roost-guard.c \
 	dovecot-plugins/mail/roost-guard.h \
 	dovecot-plugins/mail/lease.c \
+	dovecot-plugins/mail/epoch-file.c \
+	dovecot-plugins/mail/epoch-file.h \
+	dovecot-plugins/mail/stale-lock.c \
+	dovecot-plugins/mail/stale-lock.h \
 	dovecot-plugins/mail/fence.c \
 	dovecot-plugins/mail/fence.h \
 	dovecot-plugins/mail/fence-list.c \

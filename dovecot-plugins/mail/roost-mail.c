@@ -15,6 +15,11 @@ struct roost_user *roost_mail_user(struct mail_user *user)
 	return MODULE_CONTEXT(user, roost_mail_user_module);
 }
 
+struct roost_user *roost_mail_holder(struct mail_namespace *ns)
+{
+	return roost_mail_user(ns->owner != NULL ? ns->owner : ns->user);
+}
+
 struct roost_list *roost_mail_list(struct mailbox_list *list)
 {
 	return MODULE_CONTEXT(list, roost_mail_list_module);

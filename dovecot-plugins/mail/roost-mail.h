@@ -15,9 +15,11 @@
 #include "dovecot-plugins/client/agent-client.h"
 #include "dovecot-plugins/settings/roost-settings.h"
 
-/* Of each user but those that Dovecot makes up itself. */
+/* Of each user, and of each owner of a shared folder that Dovecot makes up
+   for the user who opens it. */
 struct roost_user {
 	union mail_user_module_context module_ctx;
+	struct mail_user *owner; /* whose context this is */
 	struct roost_session *session;
 	const struct roost_settings *set;
 	const char *node;
@@ -42,6 +44,7 @@ struct roost_list {
 /* Of each mailbox of a user with a session. */
 struct roost_mailbox {
 	union mailbox_module_context module_ctx;
+	/* whose lease it needs: the owner's; NULL: nobody's, refused */
 	struct roost_user *user;
 	/* the rest only while the mailbox is open and its indexes are moved */
 	const char *index_dir, *control_dir;
@@ -52,12 +55,16 @@ struct roost_mailbox {
 struct roost_user *roost_mail_user(struct mail_user *user);
 struct roost_list *roost_mail_list(struct mailbox_list *list);
 struct roost_mailbox *roost_mail_box(struct mailbox *box);
+/* Whose lease the mailboxes of a namespace need: its owner's. */
+struct roost_user *roost_mail_holder(struct mail_namespace *ns);
 
 /* lease.c */
 void roost_lease_user_created(struct mail_user *user);
 
 /* fence-list.c, fence-mailbox.c, fence-mail.c */
 void roost_fence_list_created(struct mailbox_list *list);
+/* The owner of a shared folder may not be opened on this node. */
+void roost_fence_list_owner_refused(void);
 void roost_fence_mailbox_allocated(struct mailbox *box);
 void roost_fence_mail_allocated(struct mail *mail);
 

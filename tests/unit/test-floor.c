@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit tests of common/bundle/floor and common/bundle/uidlist-head. */
+/* Unit tests of common/bundle: floor, epoch-record and uidlist-head. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/bundle/floor.h"
+#include "common/bundle/epoch-record.h"
 #include "common/bundle/uidlist-head.h"
 
 static const struct roost_floor sample = {
@@ -159,9 +160,46 @@ static void test_uidlist(void **state)
 	}
 }
 
+static void test_epoch_record(void **state)
+{
+	static const uint64_t epochs[] = { 0, 1, 1795327823939376, UINT64_MAX };
+	char data[ROOST_EPOCH_RECORD_SIZE];
+	struct roost_err err;
+	uint64_t epoch;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		size_t size = roost_epoch_record_format(epochs[i], data);
+
+		assert_int_equal(
+			roost_epoch_record_parse(data, size, &epoch, &err), 0);
+		assert_int_equal(epoch, epochs[i]);
+		for (size_t cut = 0; cut < size; cut++)
+			assert_int_equal(roost_epoch_record_parse(data, cut,
+								  &epoch, &err),
+					 -1);
+		for (size_t bit = 0; bit < size * 8; bit++) {
+			data[bit / 8] ^= (char)(1U << bit % 8);
+			assert_int_equal(roost_epoch_record_parse(data, size,
+								  &epoch, &err),
+					 -1);
+			data[bit / 8] ^= (char)(1U << bit % 8);
+		}
+	}
+	assert_int_equal(
+		roost_epoch_record_parse("roost-epoch 2 x\n", 16, &epoch, &err),
+		-1);
+	assert_string_equal(err.msg, "epoch record: not one");
+	assert_int_equal(roost_epoch_record_parse("roost-epoch 2 5 x\n", 18,
+						  &epoch, &err),
+			 -1);
+	assert_non_null(strstr(err.msg, "version 2"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_epoch_record),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_every_damage),
 		cmocka_unit_test(test_newer_version_is_named),
