@@ -47,6 +47,7 @@ def test_locks_of_a_dead_node_do_not_delay_the_next_owner(nodes):
         client.ok('select')
         client.ok('store', '1', '+FLAGS', 'work')
         lmtp_send(other, 'x@example.org', 'user0')
+        client.ok('close')
         assert client.status_items()['MESSAGES'] == 2
     assert time.monotonic() - started < 5
     assert not list(maildir.glob('*.lock'))
