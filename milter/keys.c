@@ -42,6 +42,7 @@ static void on_loaded(void *ctx, size_t i, struct roost_key_set *set)
 	roost_key_set_unref(&state->set);
 	state->set = roost_key_set_ref(set);
 	state->up = true;
+	state->failed = false;
 	log_loaded(keys, i, set);
 	if (!keys->opening)
 		keys->changed(keys->ctx, keys);
@@ -59,6 +60,7 @@ static void on_failed(void *ctx, size_t i, const char *why)
 	roost_log_str(&line, "msg", why);
 	roost_log_end(&line);
 	state->up = false;
+	state->failed = true;
 	if (!keys->opening)
 		keys->changed(keys->ctx, keys);
 }

@@ -54,7 +54,7 @@ extern const struct roost_keys_ops *const roost_keys_all[ROOST_KEYS_SOURCES];
 
 struct roost_keys_state {
 	bool wanted;
-	bool up;		   /* the last load went well */
+	bool up, failed; /* how the last load went; neither: none yet */
 	struct roost_key_set *set; /* the last good one; NULL: none yet */
 };
 

@@ -11,24 +11,25 @@ libroost_milter_la_SOURCES = \
 	milter/key-set.c milter/key-set.h \
 	milter/key-table.c milter/key-table.h \
 	milter/message.c milter/message.h \
+	milter/keys.c milter/keys.h \
+	milter/keys-dir.c milter/keys-pg.c milter/keys-table.c \
 	milter/milter-conf.c milter/milter-conf.h \
 	milter/snapshot.c milter/snapshot.h \
-	milter/table-file.c milter/table-file.h
-libroost_milter_la_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+	milter/table-file.c milter/table-file.h \
+	milter/watch.c milter/watch.h
+libroost_milter_la_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS) \
+	$(CRYPTO_CFLAGS)
 libroost_milter_la_LIBADD = libroost-dkim.la libroost-daemon.la \
-	$(CRYPTO_LIBS) -lpthread
+	$(EVENT_LIBS) $(PQ_LIBS) $(CRYPTO_LIBS) -lpthread
 
 sbin_PROGRAMS += milter/roost-milter
 dist_man_MANS += docs/man/roost-milter.8
 milter_roost_milter_SOURCES = \
 	milter/callbacks.c milter/callbacks.h \
-	milter/keys.c milter/keys.h \
-	milter/keys-dir.c milter/keys-pg.c milter/keys-table.c \
 	milter/main.c \
 	milter/nudge.c milter/nudge.h \
 	milter/server.c milter/server.h \
-	milter/sigwait.c \
-	milter/watch.c milter/watch.h
+	milter/sigwait.c
 milter_roost_milter_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PQ_CFLAGS) \
 	$(CRYPTO_CFLAGS)
 milter_roost_milter_LDADD = libroost-milter.la libroost-dkim.la \

@@ -10,6 +10,8 @@
 int roost_ctl_explain(int argc, char *argv[]);
 int roost_ctl_check(int argc, char *argv[]);
 int roost_ctl_health(int argc, char *argv[]);
+/* Where roost-milter is built, too. */
+int roost_ctl_dkim(int argc, char *argv[]);
 
 /* Loads the configuration of roost-policyd as the daemon does, from `path` or
    (NULL) the default file if there is one. */

@@ -12,4 +12,14 @@ tools_roostctl_SOURCES = \
 	tools/roostctl.c
 tools_roostctl_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tools_roostctl_LDADD = $(POLICY_LIBS) $(EVENT_LIBS)
+if MILTER
+tools_roostctl_SOURCES += \
+	tools/ctl-dkim.c tools/ctl-dkim.h \
+	tools/ctl-dkim-key.c \
+	tools/ctl-dkim-mail.c tools/ctl-dkim-mail.h \
+	tools/ctl-dkim-test.c \
+	tools/ctl-dkim-verify.c
+tools_roostctl_CPPFLAGS = $(AM_CPPFLAGS) -DROOST_WITH_MILTER
+tools_roostctl_LDADD += libroost-milter.la
+endif
 endif

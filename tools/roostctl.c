@@ -16,6 +16,10 @@ static const struct {
 	const char *usage;
 } commands[] = {
 	{ "check", roost_ctl_check, "check [-c FILE] [-p POSTFIX_DIR]" },
+#ifdef ROOST_WITH_MILTER
+	{ "dkim", roost_ctl_dkim,
+	  "dkim genkey|dns|check|test|verify (-h for more)" },
+#endif
 	{ "explain", roost_ctl_explain,
 	  "explain [-c FILE] [-o name=value]... attribute=value..." },
 	{ "health", roost_ctl_health, "health URL" },

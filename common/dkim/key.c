@@ -148,6 +148,69 @@ struct roost_key *roost_key_public(enum roost_key_type type, const void *data,
 	return key_wrap(pkey, ROOST_KEY_RSA_MIN_BITS, err);
 }
 
+struct roost_key *roost_key_public_pem(const char *text, size_t len,
+				       struct roost_err *err)
+{
+	EVP_PKEY *pkey = NULL;
+	BIO *bio;
+
+	if (len > ROOST_KEY_PEM_MAX) {
+		(void)roost_err_set(err, "more than %d bytes for one key",
+				    ROOST_KEY_PEM_MAX);
+		return NULL;
+	}
+	ERR_set_mark();
+	bio = BIO_new_mem_buf(text, (int)len);
+	if (bio != NULL)
+		pkey = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL);
+	BIO_free(bio);
+	if (pkey == NULL)
+		pkey = read_pem(text, len);
+	ERR_pop_to_mark();
+	if (pkey == NULL) {
+		(void)roost_err_set(err, "no PEM key");
+		return NULL;
+	}
+	return key_wrap(pkey, ROOST_KEY_RSA_MIN_BITS, err);
+}
+
+struct roost_key *roost_key_generate(enum roost_key_type type,
+				     unsigned int bits, struct roost_err *err)
+{
+	EVP_PKEY *pkey;
+
+	ERR_set_mark();
+	pkey = type == ROOST_KEY_RSA ? EVP_RSA_gen(bits)
+				     : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	ERR_pop_to_mark();
+	if (pkey == NULL) {
+		(void)roost_err_set(err, "OpenSSL makes no %s key",
+				    roost_key_type_name(type));
+		return NULL;
+	}
+	return key_wrap(pkey, ROOST_KEY_RSA_MIN_BITS, err);
+}
+
+int roost_key_pem(const struct roost_key *key, struct roost_buf *out)
+{
+	BIO *bio = BIO_new(BIO_s_secmem());
+	int ret = -1;
+	char *data;
+	long len;
+
+	ERR_set_mark();
+	if (bio != NULL &&
+	    PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL,
+					  NULL) == 1) {
+		len = BIO_get_mem_data(bio, &data);
+		roost_buf_append(out, data, (size_t)len);
+		ret = out->failed ? -1 : 0;
+	}
+	ERR_pop_to_mark();
+	BIO_free(bio);
+	return ret;
+}
+
 struct roost_key *roost_key_ref(struct roost_key *key)
 {
 	(void)atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);

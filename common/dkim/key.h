@@ -40,6 +40,14 @@ struct roost_key *roost_key_parse(const char *text, size_t len,
 struct roost_key *roost_key_public(enum roost_key_type type, const void *data,
 				   size_t len, struct roost_err *err);
 
+/* The public key of a PEM file ("BEGIN PUBLIC KEY"), or of a private one. */
+struct roost_key *roost_key_public_pem(const char *text, size_t len,
+				       struct roost_err *err);
+
+/* A new pair; `bits` counts for RSA alone. NULL: err set. */
+struct roost_key *roost_key_generate(enum roost_key_type type,
+				     unsigned int bits, struct roost_err *err);
+
 struct roost_key *roost_key_ref(struct roost_key *key);
 void roost_key_unref(struct roost_key **key);
 
@@ -50,6 +58,9 @@ const char *roost_key_type_name(enum roost_key_type type);
 
 /* Appends the key record: "v=DKIM1; k=…; p=…"; -1 when that fails. */
 int roost_key_record(const struct roost_key *key, struct roost_buf *out);
+
+/* Appends a private key as PEM (PKCS#8); -1 when that fails. Cleanse it. */
+int roost_key_pem(const struct roost_key *key, struct roost_buf *out);
 
 /* Signs the SHA-256 hash of the signed data. sig has room for
    ROOST_KEY_SIGNATURE_MAX bytes. */

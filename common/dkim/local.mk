@@ -8,6 +8,7 @@ libroost_dkim_la_SOURCES = \
 	common/dkim/hash.c common/dkim/hash.h \
 	common/dkim/header-list.c common/dkim/header-list.h \
 	common/dkim/key.c common/dkim/key.h \
+	common/dkim/record.c common/dkim/record.h \
 	common/dkim/sign.c common/dkim/sign.h \
 	common/dkim/tag-list.c common/dkim/tag-list.h \
 	common/dkim/verify.c common/dkim/verify.h

@@ -36,6 +36,9 @@ tests_fuzz_fuzz_conf_LDADD = libroost-base.la $(FUZZ_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-canon tests/fuzz/fuzz-from-address \
 	tests/fuzz/fuzz-key tests/fuzz/fuzz-tag-list
+FUZZ_TARGETS += tests/fuzz/fuzz-record
+tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz-record.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_record_LDADD = libroost-dkim.la $(FUZZ_LIBS)
 tests_fuzz_fuzz_canon_SOURCES = tests/fuzz/fuzz-canon.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_canon_LDADD = libroost-dkim.la $(FUZZ_LIBS)
 tests_fuzz_fuzz_tag_list_SOURCES = tests/fuzz/fuzz-tag-list.c $(FUZZ_MAIN)

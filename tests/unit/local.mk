@@ -54,6 +54,10 @@ TESTS += tests/unit/test-dkim-canon tests/unit/test-dkim-parse \
 	tests/unit/test-dkim-sign
 tests_unit_test_dkim_canon_SOURCES = tests/unit/test-dkim-canon.c
 tests_unit_test_dkim_canon_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
+check_PROGRAMS += tests/unit/test-dkim-record
+TESTS += tests/unit/test-dkim-record
+tests_unit_test_dkim_record_SOURCES = tests/unit/test-dkim-record.c
+tests_unit_test_dkim_record_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 tests_unit_test_dkim_parse_SOURCES = tests/unit/test-dkim-parse.c
 tests_unit_test_dkim_parse_LDADD = libroost-dkim.la $(TEST_UNIT_LIBS)
 tests_unit_test_dkim_sign_SOURCES = tests/unit/test-dkim-sign.c
