@@ -8,6 +8,8 @@
 #include "ostream.h"
 #include "common/base/buf.h"
 #include "common/base/kv.h"
+#include "common/rules/user-key.h"
+#include "dovecot-plugins/settings/roost-settings.h"
 #include "dovecot-plugins/agent/agent.h"
 #include "dovecot-plugins/agent/agent-claim.h"
 #include "dovecot-plugins/agent/agent-lease.h"
@@ -268,8 +270,20 @@ static void command_nodes(struct session *session,
 	session_send(session, &buf);
 }
 
+/* What stands for the user from here on. */
+static const char *pinned_name(const struct session *session, const char *user)
+{
+	enum roost_user_key key;
+
+	/* the settings have been checked */
+	if (!roost_user_key_parse(session->sessions->agent->set->roost_user_key,
+				  &key))
+		i_unreached();
+	return roost_user_key_of(key, user);
+}
+
 static void session_command(struct session *session,
-			    const struct roost_agent_request *req)
+			    struct roost_agent_request *req)
 {
 	if (!roost_agent_proto_allowed(session->role, req->command)) {
 		session_protocol(
@@ -279,6 +293,8 @@ static void session_command(struct session *session,
 				roost_agent_proto_command_name(req->command)));
 		return;
 	}
+	if (req->user != NULL)
+		req->user = pinned_name(session, req->user);
 	if (hash_table_lookup(session->ids, POINTER_CAST(req->id)) != NULL) {
 		session_protocol(session, req->id, "the ID is in use");
 		return;

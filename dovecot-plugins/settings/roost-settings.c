@@ -132,6 +132,13 @@ bool roost_settings_check(const struct roost_settings *set,
 			set->roost_lease_ttl, LEASE_TTL_MIN, LEASE_TTL_MAX);
 		return FALSE;
 	}
+	if (strcmp(set->roost_user_key, "user") != 0 &&
+	    strcmp(set->roost_user_key, "domain") != 0) {
+		*error_r = t_strdup_printf(
+			"roost_user_key=%s: neither user nor domain",
+			set->roost_user_key);
+		return FALSE;
+	}
 	if (*set->roost_index_root != '\0' && *set->roost_index_root != '/') {
 		*error_r = t_strdup_printf(
 			"roost_index_root=%s: not an absolute path",

@@ -34,6 +34,9 @@
 	    "How long a node that falls silent keeps its users.") \
 	SECS(roost_user_expire, 900, \
 	    "How long a user without sessions stays on the node.") \
+	STR(roost_user_key, "user", \
+	    "Who is pinned together: user, each by himself; " \
+	    "or domain, all users of a domain.") \
 	STR(roost_index_root, "", \
 	    "Folder, usually on a tmpfs, that takes the indexes; " \
 	    "empty: indexes are not moved.") \

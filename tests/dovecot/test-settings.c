@@ -19,13 +19,11 @@ struct check_case {
 };
 
 /* The defaults with some fields replaced. */
-#define SET(...)                                                         \
-	{                                                                \
-		.roost_node = "", .roost_node_addr = "",                 \
-		.roost_node_ports = "", .roost_redis = "",               \
-		.roost_redis_password_file = "", .roost_index_root = "", \
-		.roost_lease_ttl = 15, .roost_user_expire = 900,         \
-		.roost_pack_interval = 300, ##__VA_ARGS__                \
+#define ROOST_STR(name, def, doc) .name = def,
+#define ROOST_SECS(name, def, doc) .name = def,
+#define SET(...)                                                  \
+	{                                                         \
+		ROOST_SETTINGS(ROOST_STR, ROOST_SECS) __VA_ARGS__ \
 	}
 
 /* clang-format off */
@@ -51,9 +49,13 @@ static const struct check_case check_cases[] = {
 	{ "unknown service", SET(.roost_node_ports = "smtp:25"), "smtp:25" },
 	{ "lease too short", SET(.roost_lease_ttl = 1), "roost_lease_ttl=1" },
 	{ "lease too long", SET(.roost_lease_ttl = 301), "roost_lease_ttl=301" },
+	{ "key of domains", SET(.roost_user_key = "domain"), NULL },
+	{ "no such key", SET(.roost_user_key = "%d"), "roost_user_key=%d" },
 	{ "index root", SET(.roost_index_root = "/run/roost"), NULL },
 	{ "index root, relative", SET(.roost_index_root = "run"), "roost_index_root=run" },
 };
+#undef ROOST_STR
+#undef ROOST_SECS
 /* clang-format on */
 
 static void test_check(void)

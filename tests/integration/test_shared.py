@@ -95,3 +95,20 @@ def test_nobody_is_pinned_by_trying_names(nodes):
             assert client.raw(f'SELECT shared/{name}')[0] == 'NO'
     assert int(call(owner, 'admin', 'STATUS').keys['users']) <= 1
     assert not owner.log.lines('roost_user_opened user=(nobody|x%y|aa)')
+
+
+@pytest.mark.parametrize('nodes', [{'user_key': 'domain'}], indirect=True)
+def test_a_domain_is_pinned_together(nodes):
+    """So users who share are always on one node."""
+    alice, bob = [user for user in USERS if user.endswith('@a.example')][:2]
+    owner, other = place(nodes, alice)
+    folder = share(nodes, bob, alice)
+    assert owner_of(nodes, bob)[0] is owner
+    for node in (other, owner):
+        with imap(node, alice, PASSWORD) as friend, \
+                imap(other, bob, PASSWORD):
+            friend.ok('select', folder)
+    assert opened(owner, bob) and not opened(other, bob)
+    # a user of it keeps the domain here
+    with imap(other, bob, PASSWORD):
+        assert call(owner, 'admin', 'RELEASE', alice).code == 'refs'

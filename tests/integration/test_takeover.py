@@ -2,7 +2,7 @@
 """What a node that died, or was misled, leaves on the store for the next
 owner: locks, and the epoch file."""
 import os
-import signal
+import subprocess
 import time
 
 import pytest
@@ -59,12 +59,9 @@ def test_locks_of_a_dead_node_do_not_delay_the_next_owner(nodes):
 def test_lock_of_this_host_is_left_to_dovecot(nodes):
     owner, _ = place(nodes, 'user0')
     lock = owner.home('user0') / 'Maildir' / 'dovecot-uidlist.lock'
-    holder = os.fork()
-    if holder == 0:
-        signal.pause()
-        os._exit(0)
+    holder = subprocess.Popen(['sleep', '60'])
     try:
-        put(lock, f'{holder}:{os.uname().nodename}')
+        put(lock, f'{holder.pid}:{os.uname().nodename}')
         with imap(owner, 'user0', PASSWORD) as client:
             client.sock.settimeout(2)
             client.send(b'x1 SELECT INBOX\r\n')
@@ -77,8 +74,8 @@ def test_lock_of_this_host_is_left_to_dovecot(nodes):
     except imap.abort:
         pass
     finally:
-        os.kill(holder, signal.SIGKILL)
-        os.waitpid(holder, 0)
+        holder.kill()
+        holder.wait()
     assert not owner.log.lines('roost_lock_removed')
 
 
