@@ -104,14 +104,16 @@ static uint64_t bounded(uint64_t modseq)
 }
 
 uint64_t roost_floor_start(const struct roost_floor *floor,
-			   uint64_t index_modseq, bool clean, uint64_t now_ms)
+			   uint64_t index_modseq, bool clean, uint64_t now_us)
 {
 	uint64_t base;
 
 	if (floor != NULL && clean && index_modseq == floor->reserved)
 		return 0;
-	/* milliseconds: far above what any mailbox counted up to by itself */
-	base = floor != NULL ? floor->reserved : now_ms;
+	/* microseconds: far above what any mailbox counted up to by itself, and
+	   faster than blocks are used up, however often a node starts: so also
+	   above what was shown since a record was lost before */
+	base = floor != NULL ? floor->reserved : now_us;
 	if (base < index_modseq)
 		base = index_modseq;
 	return bounded(base + 1);

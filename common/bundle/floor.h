@@ -47,7 +47,7 @@ size_t roost_floor_format(const struct roost_floor *floor,
    there is none; clean: whether that index is a bundle packed at the end of
    use. Both belong to this very mailbox. */
 uint64_t roost_floor_start(const struct roost_floor *floor,
-			   uint64_t index_modseq, bool clean, uint64_t now_ms);
+			   uint64_t index_modseq, bool clean, uint64_t now_us);
 
 /* What to reserve when `modseq` is about to be shown. */
 uint64_t roost_floor_reserve(uint64_t modseq);

@@ -46,10 +46,20 @@ static int guarded_open(struct mailbox *box)
 		set_index_error(box, error);
 		return -1;
 	}
-	if (super_of(box)->open(box) < 0)
+	if (super_of(box)->open(box) < 0) {
+		roost_index_restore_abort(box);
 		return -1;
-	if (is_moved(box))
-		roost_index_pack_start(box);
+	}
+	if (!is_moved(box))
+		return 0;
+	if (roost_index_restored(box, &error) < 0) {
+		super_of(box)->close(box);
+		box->opened = FALSE;
+		set_index_error(box, error);
+		roost_index_restore_abort(box);
+		return -1;
+	}
+	roost_index_pack_start(box);
 	return 0;
 }
 

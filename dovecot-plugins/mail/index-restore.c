@@ -11,6 +11,12 @@
  *  4. unless that was packed after the last change that any client has seen,
  *     modification sequences continue above the floor.
  *
+ *  5. once it is open, Dovecot reads the maildir and brings the index up to
+ *     date: Dovecot expects an index to know what was there before it adds or
+ *     changes a message, or it takes the folder as read afterwards.
+ *
+ * All that under one lock, which the other processes of the node wait for.
+ *
  * Whatever is wrong with bundle or record gives a cold but correct index and
  * one line in the log. Only a mailbox whose floor cannot be kept is refused.
  */
@@ -30,6 +36,7 @@
 struct restore {
 	struct mailbox *box;
 	struct roost_user *user;
+	struct roost_list *rlist;
 	const char *index_dir, *control_dir;
 	int state_fd;
 	struct roost_index_state state;
@@ -245,7 +252,7 @@ static uint64_t choose_start(struct restore *r)
 	return roost_floor_start(r->have_record ? &r->floor : NULL,
 				 r->unpacked ? r->bundle.highest_modseq : 0,
 				 r->unpacked && r->bundle.clean,
-				 roost_index_state_now());
+				 roost_index_state_now() * 1000);
 }
 
 /* Durable before anyone can be shown what follows. */
@@ -292,11 +299,12 @@ static int apply_floor(struct restore *r, struct roost_err *err)
 	return apply_floor(r, err);
 }
 
+/* The epoch is set last, by roost_index_restored(). */
 static void set_state(struct restore *r)
 {
 	struct roost_index_state *s = &r->state;
 
-	s->epoch = roost_session_epoch(r->user->session);
+	s->epoch = 0;
 	s->reserved = r->have_record ? r->floor.reserved : 0;
 	s->floor_epoch = r->have_record ? r->floor.epoch : 0;
 	memcpy(s->guid, r->head.guid, sizeof(s->guid));
@@ -369,25 +377,75 @@ static void log_result(struct restore *r, uint64_t started_usecs)
 	       r->unpacked ? r->bundle.highest_modseq : 0, r->start);
 }
 
-static int restore_slow(struct restore *r, const char *lock_path,
-			struct roost_err *err)
+static bool is_under_way(struct restore *r)
+{
+	char *const *dirs;
+
+	if (!array_is_created(&r->rlist->restoring))
+		return FALSE;
+	array_foreach (&r->rlist->restoring, dirs) {
+		if (strcmp(*dirs, r->index_dir) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static int list_lock(struct roost_list *rlist, const char *index_dir,
+		     struct roost_err *err)
+{
+	const char *path = rlist->lock_path;
+	char *dir;
+
+	if (!array_is_created(&rlist->restoring))
+		i_array_init(&rlist->restoring, 2);
+	if (array_count(&rlist->restoring) == 0) {
+		rlist->lock_fd = open(
+			path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (rlist->lock_fd == -1)
+			return roost_err_set(err, "%s: %s", path,
+					     strerror(errno));
+		if (roost_index_state_lock(rlist->lock_fd) < 0) {
+			(void)roost_err_set(err, "%s: %s", path,
+					    strerror(errno));
+			i_close_fd(&rlist->lock_fd);
+			return -1;
+		}
+	}
+	dir = i_strdup(index_dir);
+	array_push_back(&rlist->restoring, &dir);
+	return 0;
+}
+
+static void list_unlock(struct roost_list *rlist)
+{
+	unsigned int last = array_count(&rlist->restoring) - 1;
+	char **dir = array_idx_modifiable(&rlist->restoring, last);
+
+	i_free(*dir);
+	array_delete(&rlist->restoring, last, 1);
+	if (last == 0) {
+		array_free(&rlist->restoring);
+		i_close_fd(&rlist->lock_fd);
+	}
+}
+
+static int restore_slow(struct restore *r, struct roost_err *err)
 {
 	struct timeval start;
-	int lock_fd, ret;
+	int ret;
 
 	i_gettimeofday(&start);
-	lock_fd = open(lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-		       0600);
-	if (lock_fd == -1 || roost_index_state_lock(lock_fd) < 0) {
-		ret = roost_err_set(err, "%s: %s", lock_path, strerror(errno));
-	} else {
-		ret = restore_locked(r, err);
-		if (ret > 0)
-			log_result(r, (uint64_t)start.tv_sec * 1000000 +
-					      (uint64_t)start.tv_usec);
+	if (list_lock(r->rlist, r->index_dir, err) < 0)
+		return -1;
+	ret = restore_locked(r, err);
+	if (ret > 0) {
+		log_result(r, (uint64_t)start.tv_sec * 1000000 +
+				      (uint64_t)start.tv_usec);
+		roost_mail_box(r->box)->restoring = TRUE;
+		return 0; /* remains locked */
 	}
-	i_close_fd(&lock_fd);
-	return ret < 0 ? -1 : 0;
+	list_unlock(r->rlist);
+	return ret;
 }
 
 /* 1, or 0 if the mailbox does not exist: then its open says so. */
@@ -406,7 +464,12 @@ static int get_paths(struct restore *r)
 int roost_index_restore(struct mailbox *box, const char **error_r)
 {
 	struct roost_mailbox *rbox = roost_mail_box(box);
-	struct restore r = { .box = box, .user = rbox->user, .state_fd = -1 };
+	struct restore r = {
+		.box = box,
+		.user = rbox->user,
+		.rlist = roost_mail_list(box->list),
+		.state_fd = -1,
+	};
 	struct roost_err err;
 	int ret = 0;
 
@@ -425,8 +488,7 @@ int roost_index_restore(struct mailbox *box, const char **error_r)
 	if (roost_index_state_read(r.state_fd, &r.state) < 0 ||
 	    r.state.epoch != roost_session_epoch(rbox->user->session) ||
 	    !have_local_log(&r))
-		ret = restore_slow(&r, roost_mail_list(box->list)->lock_path,
-				   &err);
+		ret = is_under_way(&r) ? 0 : restore_slow(&r, &err);
 	if (ret < 0) {
 		*error_r = t_strdup(err.msg);
 		i_close_fd(&r.state_fd);
@@ -437,4 +499,56 @@ int roost_index_restore(struct mailbox *box, const char **error_r)
 	rbox->index_dir = p_strdup(box->pool, r.index_dir);
 	rbox->control_dir = p_strdup(box->pool, r.control_dir);
 	return 0;
+}
+
+static int set_epoch(struct roost_mailbox *rbox, struct roost_err *err)
+{
+	struct roost_index_state state;
+	int ret = 0;
+
+	if (roost_index_state_lock(rbox->state_fd) < 0)
+		return roost_err_set(err, "%s: state: %s", rbox->index_dir,
+				     strerror(errno));
+	if (roost_index_state_read(rbox->state_fd, &state) < 0)
+		ret = -1;
+	state.epoch = roost_session_epoch(rbox->user->session);
+	if (ret == 0 && roost_index_state_write(rbox->state_fd, &state) < 0)
+		ret = -1;
+	if (ret < 0)
+		(void)roost_err_set(err, "%s: state: %s", rbox->index_dir,
+				    strerror(errno));
+	roost_index_state_unlock(rbox->state_fd);
+	return ret;
+}
+
+int roost_index_restored(struct mailbox *box, const char **error_r)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+	struct roost_err err;
+	int ret = 0;
+
+	if (!rbox->restoring)
+		return 0;
+	if (mailbox_sync(box, MAILBOX_SYNC_FLAG_FULL_READ) < 0) {
+		*error_r = t_strdup_printf(
+			"the restored index cannot be brought up to date: %s",
+			mailbox_get_last_internal_error(box, NULL));
+		ret = -1;
+	} else if (set_epoch(rbox, &err) < 0) {
+		*error_r = t_strdup(err.msg);
+		ret = -1;
+	}
+	rbox->restoring = FALSE;
+	list_unlock(roost_mail_list(box->list));
+	return ret;
+}
+
+void roost_index_restore_abort(struct mailbox *box)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+
+	if (rbox->restoring)
+		list_unlock(roost_mail_list(box->list));
+	rbox->restoring = FALSE;
+	i_close_fd(&rbox->state_fd);
 }

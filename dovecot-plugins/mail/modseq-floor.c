@@ -51,14 +51,18 @@ int roost_modseq_floor_apply(struct event *event, const char *index_dir,
 		mail_index_alloc(event, index_dir, "dovecot.index");
 	int ret = 0;
 
-	if (mail_index_open_or_create(index, MAIL_INDEX_OPEN_FLAG_CREATE) < 0 ||
-	    mail_index_is_in_memory(index)) {
+	if (mail_index_open_or_create(index, MAIL_INDEX_OPEN_FLAG_CREATE) < 0) {
 		*error_r = t_strdup_printf("%s: the index cannot be opened",
 					   index_dir);
 		mail_index_free(&index);
 		return -1;
 	}
-	if (start != 0) {
+	if (mail_index_is_in_memory(index)) {
+		*error_r = t_strdup_printf("%s: the index cannot be created "
+					   "(is roost_index_root full?)",
+					   index_dir);
+		ret = -1;
+	} else if (start != 0) {
 		mail_index_modseq_enable(index);
 		if (bump_messages(index, start) < 0 ||
 		    drop_history(index, index_dir) < 0 ||

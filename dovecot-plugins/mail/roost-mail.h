@@ -39,6 +39,10 @@ struct roost_list {
 	union mailbox_list_module_context module_ctx;
 	/* NULL: its indexes are not moved; the lock lies beside them */
 	const char *index_root, *lock_path;
+	/* held while a mailbox is restored; opening one may open others, and
+	   itself a second time: the index folders under way */
+	int lock_fd;
+	ARRAY(char *) restoring;
 };
 
 /* Of each mailbox of a user with a session. */
@@ -49,6 +53,7 @@ struct roost_mailbox {
 	/* the rest only while the mailbox is open and its indexes are moved */
 	const char *index_dir, *control_dir;
 	int state_fd;
+	bool restoring; /* between the two steps of a restore */
 	struct timeout *to_pack;
 };
 
@@ -78,6 +83,9 @@ void roost_index_dir_storage_added(struct mail_namespace *ns);
 /* Before the mailbox is opened: makes its index on this node the right one.
    -1: the mailbox must not be opened now. */
 int roost_index_restore(struct mailbox *box, const char **error_r);
+/* After it has been opened: completes that. -1: it must be closed again. */
+int roost_index_restored(struct mailbox *box, const char **error_r);
+void roost_index_restore_abort(struct mailbox *box);
 
 /* index-pack.c */
 /* After the mailbox has been opened, before it is closed. */
