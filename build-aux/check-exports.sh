@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Dovecot loads plugins with RTLD_GLOBAL, so every symbol they export can
 # collide with somebody's: only what Dovecot looks up may be visible. TAP.
-allowed='_(init|deinit|preinit|version|dependencies|set_infos|set_roots)$|_service_settings(_defaults)?$|_services_array$|_config_import$|_plugin_dependenc(y|ies)$|^doveadm_'
+allowed='_(init|deinit|preinit|version|dependencies|set_infos|set_roots)$|_service_settings(_defaults)?$|_services_array$|_config_import$|_plugin_dependenc(y|ies)$|^roost_plugin_index_admin$|^doveadm_'
 n=0 fail=0
 for so in $(find "${builddir:-.}/dovecot-plugins" "${builddir:-.}/.libs" -name '*.so' 2>/dev/null | sort -u); do
 	n=$((n + 1))

@@ -43,3 +43,20 @@ int roost_bundle_copy(const char *path, int *fd_r, uint64_t *size_r,
 	*fd_r = out;
 	return 1;
 }
+
+int roost_bundle_copy_out(int in, uint64_t size, int out, struct roost_err *err)
+{
+	off_t offset = 0;
+
+	while ((uint64_t)offset < size) {
+		uint64_t left = size - (uint64_t)offset;
+		ssize_t n = sendfile(out, in, &offset,
+				     left < CHUNK ? (size_t)left : CHUNK);
+
+		if (n <= 0)
+			return roost_err_set(err, "copy: %s",
+					     n < 0 ? strerror(errno)
+						   : "the source is too short");
+	}
+	return 0;
+}

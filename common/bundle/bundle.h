@@ -66,6 +66,10 @@ int roost_bundle_header_format(const struct roost_bundle_info *info,
 int roost_bundle_copy(const char *path, int *fd_r, uint64_t *size_r,
 		      struct roost_err *err);
 
+/* The reverse: writes the first size bytes of `in` to the empty file `out`. */
+int roost_bundle_copy_out(int in, uint64_t size, int out,
+			  struct roost_err *err);
+
 /* Packs the first info->size[i] bytes of each fds[i] into the empty regular
    file out_fd and sets info->packed_size. Nothing is synced. */
 int roost_bundle_write(int out_fd, struct roost_bundle_info *info,

@@ -125,6 +125,7 @@ ROOST_EXPORT void doveadm_roost_plugin_init(struct module *module ATTR_UNUSED)
 {
 	for (unsigned int i = 0; i < N_ELEMENTS(commands); i++)
 		doveadm_cmd_register_ver2(&commands[i]);
+	roost_doveadm_index_register();
 }
 
 ROOST_EXPORT void doveadm_roost_plugin_deinit(void)

@@ -13,4 +13,7 @@ extern const char *doveadm_roost_plugin_version;
 void doveadm_roost_plugin_init(struct module *module);
 void doveadm_roost_plugin_deinit(void);
 
+/* doveadm-index.c */
+void roost_doveadm_index_register(void);
+
 #endif

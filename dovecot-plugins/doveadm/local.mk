@@ -4,6 +4,7 @@ if DOVECOT_PLUGINS
 doveadmmoduledir = $(dovecot_moduledir)/doveadm
 doveadmmodule_LTLIBRARIES = lib10_doveadm_roost_plugin.la
 lib10_doveadm_roost_plugin_la_SOURCES = \
+	dovecot-plugins/doveadm/doveadm-index.c \
 	dovecot-plugins/doveadm/doveadm-roost.c \
 	dovecot-plugins/doveadm/doveadm-roost.h
 lib10_doveadm_roost_plugin_la_CPPFLAGS = $(DOVECOT_AM_CPPFLAGS)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * index-dir: which namespaces have their indexes moved, and where to:
- * <roost_index_root>/<euid>/<sha256 of user and mail root>. The names are
+ * <roost_index_root>/<euid>/<sha256 of user>/<sha256 of mail root>, with the
+ * user's lock file beside: <sha256 of user>.users. The names are
  * fixed in length and cannot lead elsewhere. The prefix of the namespace is
  * left out on purpose: two namespaces over one mail root share its indexes,
  * as they do without Roost.
@@ -11,12 +12,12 @@
  * sequences than clients have seen.
  */
 #include "dovecot-plugins/mail/roost-mail.h"
+#include "dovecot-plugins/mail/index-state.h"
 #include "dovecot-plugins/compat/index-path.h"
 #include "hex-binary.h"
 #include "sha2.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,29 +134,54 @@ int roost_index_dir_init(struct mail_user *user, struct roost_user *ruser,
 	return 0;
 }
 
-static const char *namespace_hash(struct mail_namespace *ns)
+static const char *name_hash(const char *name)
 {
-	const char *key = t_strdup_printf("%s\n%s", ns->user->username,
-					  roost_index_path_mail_root(ns->list));
 	unsigned char digest[SHA256_RESULTLEN];
 
-	sha256_get_digest(key, strlen(key), digest);
+	sha256_get_digest(name, strlen(name), digest);
 	return binary_to_hex(digest, sizeof(digest));
 }
 
-/* Tells the other processes of the node that one more has the user open. */
+/* Tells the other processes of the node that one more has the user open. An
+   eviction holds the lock for as long as it takes to rename a folder. */
 static int users_lock(struct roost_user *ruser, const char *path,
 		      const char **error_r)
 {
-	if (ruser->users_fd != -1)
-		return 0;
 	ruser->users_fd =
 		open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (ruser->users_fd == -1 || flock(ruser->users_fd, LOCK_SH) < 0) {
+	if (ruser->users_fd == -1 ||
+	    roost_index_state_lock_shared(ruser->users_fd) < 0) {
 		*error_r = t_strdup_printf("%s: %m", path);
 		return -1;
 	}
 	return 0;
+}
+
+static int user_dir_init(struct roost_user *ruser, const char *username,
+			 pool_t pool, const char **error_r)
+{
+	const char *dir = p_strdup_printf(pool, "%s/%s", ruser->index_base,
+					  name_hash(username));
+
+	/* the lock comes first: who has it is not evicted */
+	if (users_lock(ruser, t_strconcat(dir, ".users", NULL), error_r) < 0 ||
+	    dir_make(dir, error_r) < 0)
+		return -1;
+	ruser->index_dir = dir;
+	return 0;
+}
+
+static int list_dir_init(struct mail_namespace *ns, struct roost_user *ruser,
+			 const char **dir_r, const char **error_r)
+{
+	if (ruser->index_dir == NULL &&
+	    user_dir_init(ruser, ns->user->username, ns->user->pool, error_r) <
+		    0)
+		return -1;
+	*dir_r = t_strdup_printf(
+		"%s/%s", ruser->index_dir,
+		name_hash(roost_index_path_mail_root(ns->list)));
+	return dir_make(*dir_r, error_r);
 }
 
 void roost_index_dir_storage_added(struct mail_namespace *ns)
@@ -170,9 +196,7 @@ void roost_index_dir_storage_added(struct mail_namespace *ns)
 	rlist = roost_mail_list(ns->list);
 	if (rlist == NULL || rlist->index_root != NULL || !is_eligible(ns))
 		return;
-	dir = t_strdup_printf("%s/%s", ruser->index_base, namespace_hash(ns));
-	if (dir_make(dir, &error) < 0 ||
-	    users_lock(ruser, t_strconcat(dir, ".users", NULL), &error) < 0) {
+	if (list_dir_init(ns, ruser, &dir, &error) < 0) {
 		/* too late to refuse the user: refuse the mailboxes */
 		ruser->error = p_strdup_printf(ns->user->pool,
 					       "roost_index_root: %s", error);

@@ -189,6 +189,64 @@ static void remember(struct roost_mailbox *rbox,
 	roost_index_state_unlock(rbox->state_fd);
 }
 
+static void pack_init(struct pack *p, struct mailbox *box)
+{
+	i_zero(p);
+	p->box = box;
+	p->rbox = roost_mail_box(box);
+	for (int i = 0; i < ROOST_BUNDLE_FILES; i++)
+		p->fds[i] = -1;
+}
+
+/* The log last, as in a restore. What there was is older. */
+static int write_copies(struct pack *p, const char *dir, struct roost_err *err)
+{
+	for (int i = ROOST_BUNDLE_FILES - 1; i >= 0; i--)
+		i_unlink_if_exists(t_strdup_printf(
+			"%s/%s", dir,
+			roost_bundle_file_name((enum roost_bundle_file)i)));
+	for (int i = 0; i < ROOST_BUNDLE_FILES; i++) {
+		enum roost_bundle_file file = (enum roost_bundle_file)i;
+		const char *tmp_path;
+		int fd;
+
+		if (p->fds[i] == -1)
+			continue;
+		if (roost_store_file_create(dir, roost_bundle_file_name(file),
+					    p->rbox->user->node, &tmp_path, &fd,
+					    err) < 0)
+			return -1;
+		if (roost_bundle_copy_out(p->fds[i], p->info.size[i], fd, err) <
+		    0) {
+			i_close_fd(&fd);
+			i_unlink(tmp_path);
+			return -1;
+		}
+		if (roost_store_file_publish(dir, roost_bundle_file_name(file),
+					     tmp_path, &fd,
+					     p->rbox->user->session, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int roost_index_pack_copy_to(struct mailbox *box, const char *dir,
+			     const char **error_r)
+{
+	struct roost_err err;
+	struct pack p;
+	int ret;
+
+	pack_init(&p, box);
+	ret = copy_index(&p, &err);
+	if (ret == 0)
+		ret = write_copies(&p, dir, &err);
+	copies_free(&p);
+	if (ret < 0)
+		*error_r = t_strdup(err.msg);
+	return ret;
+}
+
 static void log_packed(struct pack *p)
 {
 	uint64_t ms = roost_index_state_now() - p->info.created_ms;
@@ -218,32 +276,47 @@ static int pack_lock(struct roost_mailbox *rbox)
 	return fd;
 }
 
+/* An empty index is not worth a bundle unless it takes the place of one. */
+static bool is_worthless(struct pack *p)
+{
+	struct roost_index_state state;
+
+	return p->info.messages == 0 &&
+	       roost_index_state_read(p->rbox->state_fd, &state) == 0 &&
+	       state.packed_ms == 0;
+}
+
+/* 1, 0 if there is nothing worth it, -1 with a message. */
 static int pack_and_publish(struct pack *p, struct roost_err *err)
 {
-	if (copy_index(p, err) < 0 || identify(p, err) < 0 ||
-	    !may_replace(p, err))
+	if (copy_index(p, err) < 0)
 		return -1;
-	return publish(p, err);
+	if (is_worthless(p))
+		return 0;
+	if (identify(p, err) < 0 || !may_replace(p, err) || publish(p, err) < 0)
+		return -1;
+	return 1;
 }
 
 /* clean: the mailbox is being closed, what is packed is likely the last. */
-static void pack_locked(struct mailbox *box, bool clean)
+static bool pack_locked(struct mailbox *box, bool clean)
 {
 	struct roost_mailbox *rbox = roost_mail_box(box);
-	struct pack p = { .box = box, .rbox = rbox };
+	struct pack p;
 	struct roost_err err;
 	const char *error = NULL;
+	int ret;
 
+	pack_init(&p, box);
 	p.info.created_ms = roost_index_state_now();
 	p.info.epoch = roost_session_epoch(rbox->user->session);
 	p.info.clean = clean;
 	(void)i_strocpy(p.info.node, rbox->user->node, sizeof(p.info.node));
-	for (int i = 0; i < ROOST_BUNDLE_FILES; i++)
-		p.fds[i] = -1;
 
-	if (pack_and_publish(&p, &err) < 0) {
+	ret = pack_and_publish(&p, &err);
+	if (ret < 0) {
 		error = err.msg;
-	} else {
+	} else if (ret > 0) {
 		remember(rbox, &p.info);
 		log_packed(&p);
 		if (clean)
@@ -256,16 +329,19 @@ static void pack_locked(struct mailbox *box, bool clean)
 				  ->set_name("roost_index_not_packed")
 				  ->event(),
 			  "roost_index_not_packed: %s", error);
+	return error == NULL;
 }
 
-static void pack_mailbox(struct mailbox *box, bool clean)
+static bool pack_mailbox(struct mailbox *box, bool clean)
 {
 	int fd = pack_lock(roost_mail_box(box));
+	bool packed;
 
 	if (fd == -1)
-		return;
-	pack_locked(box, clean);
+		return FALSE;
+	packed = pack_locked(box, clean);
 	i_close_fd(&fd);
+	return packed;
 }
 
 /* An index that was only just created knows nothing of its mailbox. */
@@ -289,6 +365,13 @@ static bool has_news(struct mailbox *box, const struct roost_index_state *state)
 	       (uint64_t)st.st_size > state->packed_cache_size;
 }
 
+static bool can_pack(struct mailbox *box)
+{
+	return box->index->log->head != NULL && box->view != NULL &&
+	       !mail_index_is_in_memory(box->index) && was_synced(box) &&
+	       roost_fence_holds(box);
+}
+
 /* Packs if it is time; TRUE if that remains to be done. */
 static bool pack_if_due(struct mailbox *box, bool clean, bool now)
 {
@@ -297,17 +380,26 @@ static bool pack_if_due(struct mailbox *box, bool clean, bool now)
 	struct roost_index_state state;
 	uint64_t ms = roost_index_state_now();
 
-	if (box->index->log->head == NULL || box->view == NULL ||
-	    mail_index_is_in_memory(box->index) || !was_synced(box) ||
-	    !roost_fence_holds(box) ||
+	if (!can_pack(box) ||
 	    roost_index_state_read(rbox->state_fd, &state) < 0 ||
 	    !has_news(box, &state))
 		return FALSE;
 	/* a clock that went back does not stop it for long */
 	if (!now && ms >= state.packed_ms && ms - state.packed_ms < interval)
 		return TRUE;
-	pack_mailbox(box, clean);
+	(void)pack_mailbox(box, clean);
 	return FALSE;
+}
+
+bool roost_index_pack_now(struct mailbox *box)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+	struct roost_index_state state;
+
+	if (rbox->state_fd == -1 || !can_pack(box) ||
+	    roost_index_state_read(rbox->state_fd, &state) < 0)
+		return FALSE;
+	return !has_news(box, &state) || pack_mailbox(box, TRUE);
 }
 
 static void pack_timeout(struct mailbox *box)

@@ -51,12 +51,12 @@ uint64_t roost_index_state_now(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-int roost_index_state_lock(int fd)
+static int lock_wait(int fd, int kind)
 {
 	const struct timespec wait = { .tv_nsec = LOCK_WAIT_NSECS };
 
 	for (unsigned int i = 0; i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		if (flock(fd, kind | LOCK_NB) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -1;
@@ -64,6 +64,16 @@ int roost_index_state_lock(int fd)
 	}
 	errno = ETIMEDOUT;
 	return -1;
+}
+
+int roost_index_state_lock(int fd)
+{
+	return lock_wait(fd, LOCK_EX);
+}
+
+int roost_index_state_lock_shared(int fd)
+{
+	return lock_wait(fd, LOCK_SH);
 }
 
 void roost_index_state_unlock(int fd)

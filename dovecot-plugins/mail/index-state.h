@@ -34,6 +34,7 @@ uint64_t roost_index_state_now(void);
 
 /* Takes an exclusive flock() within a bounded time. -1 with errno. */
 int roost_index_state_lock(int fd);
+int roost_index_state_lock_shared(int fd);
 void roost_index_state_unlock(int fd);
 
 #endif

@@ -27,6 +27,8 @@ struct roost_user {
 	const char *error;
 	/* <root>/<euid>, NULL: indexes are not moved */
 	const char *index_base;
+	/* below that, of this user; NULL while nothing was moved */
+	const char *index_dir;
 	/* shared lock that says: this node has a process for that user */
 	int users_fd;
 	/* names of mailboxes changed since their last bundle */
@@ -93,5 +95,10 @@ void roost_index_pack_start(struct mailbox *box);
 void roost_index_pack_stop(struct mailbox *box);
 /* The last session of the user on this node ends: packs what has changed. */
 void roost_index_pack_user(struct mail_user *user);
+/* Of an open mailbox. FALSE: what there is to pack could not be. */
+bool roost_index_pack_now(struct mailbox *box);
+/* Copies the files of the index of an open mailbox to another folder. */
+int roost_index_pack_copy_to(struct mailbox *box, const char *dir,
+			     const char **error_r);
 
 #endif

@@ -157,7 +157,7 @@ def test_two_users_do_not_share(lab):
     n = node(lab)
     deliver(n)
     deliver(n, 1, 'bob')
-    assert len(list((n.dir / 'index' / '5000').glob('*/.INBOX'))) == 2
+    assert len(list((n.dir / 'index' / '5000').glob('*/*/.INBOX'))) == 2
 
 
 def test_chosen_index_place_is_left_alone(lab):
