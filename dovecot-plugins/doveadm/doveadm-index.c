@@ -17,7 +17,7 @@
 #include "mailbox-list-iter.h"
 #include "mail-user.h"
 #include "dovecot-plugins/doveadm/doveadm-roost.h"
-#include "dovecot-plugins/mail/index-admin.h"
+#include "dovecot-plugins/client/index-admin.h"
 
 #include <sysexits.h>
 

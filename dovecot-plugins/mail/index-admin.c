@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* index-admin: moved indexes as an admin sees and handles them. */
 #include "dovecot-plugins/mail/roost-mail.h"
-#include "dovecot-plugins/mail/index-admin.h"
+#include "dovecot-plugins/client/index-admin.h"
 #include "dovecot-plugins/mail/index-evict.h"
 #include "dovecot-plugins/mail/index-state.h"
 #include "dovecot-plugins/mail/store-file.h"

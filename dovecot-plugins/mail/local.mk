@@ -23,7 +23,7 @@ lib10_roost_plugin_la_SOURCES = \
 	dovecot-plugins/mail/fence-mail.c \
 	dovecot-plugins/mail/fence-mailbox.c \
 	dovecot-plugins/mail/index-admin.c \
-	dovecot-plugins/mail/index-admin.h \
+	dovecot-plugins/client/index-admin.h \
 	dovecot-plugins/mail/index-dir.c \
 	dovecot-plugins/mail/index-evict.c \
 	dovecot-plugins/mail/index-evict.h \
