@@ -251,7 +251,8 @@ static int start(struct roost_daemon *daemon, struct roost_err *err)
 	const struct roost_daemon_settings *settings =
 		roost_conf_settings(daemon->conf);
 
-	if (add_signals(daemon, err) < 0)
+	if (roost_privileges_check(settings->user, err) < 0 ||
+	    add_signals(daemon, err) < 0)
 		return -1;
 	daemon->init_called = true;
 	if (daemon->ops->init(daemon, daemon->ctx, err) < 0 ||

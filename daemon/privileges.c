@@ -28,17 +28,31 @@ static bool is_dropped(const struct passwd *pw)
 	return pw->pw_uid == 0 || (setuid(0) < 0 && seteuid(0) < 0);
 }
 
+static struct passwd *find_user(const char *user, struct roost_err *err)
+{
+	struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(user);
+	if (pw == NULL)
+		roost_err_set(err, "user '%s': %s", user,
+			      errno == 0 ? "does not exist" : strerror(errno));
+	return pw;
+}
+
+int roost_privileges_check(const char *user, struct roost_err *err)
+{
+	return geteuid() != 0 || find_user(user, err) != NULL ? 0 : -1;
+}
+
 int roost_privileges_drop(const char *user, struct roost_err *err)
 {
 	struct passwd *pw;
 
 	if (geteuid() == 0) {
-		errno = 0;
-		pw = getpwnam(user);
+		pw = find_user(user, err);
 		if (pw == NULL)
-			return roost_err_set(err, "user '%s': %s", user,
-					     errno == 0 ? "does not exist"
-							: strerror(errno));
+			return -1;
 		if (initgroups(pw->pw_name, pw->pw_gid) < 0 ||
 		    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
 		    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)

@@ -10,6 +10,10 @@
    root: only forbids new privileges. */
 int roost_privileges_drop(const char *user, struct roost_err *err);
 
+/* Whether roost_privileges_drop() will find the user: before any socket is
+   open. */
+int roost_privileges_check(const char *user, struct roost_err *err);
+
 /* Raises the soft limit of descriptors to the hard one; returns the limit. */
 long roost_privileges_raise_files(void);
 

@@ -11,6 +11,7 @@
 #include "daemon/privileges.h"
 #include "policy/policy-session.h"
 #include "policy/policy-settings.h"
+#include "policy/policy-socketmap.h"
 #include "policy/policy-watch.h"
 
 /* descriptors for everything that is no session */
@@ -23,6 +24,7 @@ struct roost_policy_server {
 	struct roost_policy_watch *watch;
 	struct roost_metric *detect_ok;
 	struct roost_policy_sessions sessions;
+	struct roost_policy_socketmap *socketmap;
 	struct roost_listener **listener;
 	size_t listener_count;
 	struct event *tick;
@@ -142,6 +144,28 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 	roost_policy_session_expire(&server->sessions);
 }
 
+/* Opens one more listener of the server. */
+static int open_listener(struct roost_policy_server *server,
+			 const struct roost_conf_addr *addr,
+			 const struct roost_listener_owner *owner,
+			 roost_listener_accept *callback, void *ctx,
+			 struct roost_err *err)
+{
+	struct roost_listener **more =
+		reallocarray(server->listener, server->listener_count + 1,
+			     sizeof(struct roost_listener *));
+
+	if (more == NULL)
+		return roost_err_set(err, "out of memory");
+	server->listener = more;
+	if (roost_listener_open(server->sessions.base, server->log, addr, owner,
+				callback, ctx, &more[server->listener_count],
+				err) < 0)
+		return -1;
+	server->listener_count++;
+	return 0;
+}
+
 static int open_listeners(struct roost_policy_server *server,
 			  const struct roost_conf *conf, struct roost_err *err)
 {
@@ -149,25 +173,25 @@ static int open_listeners(struct roost_policy_server *server,
 	struct roost_listener_owner owner = {
 		.mode = (mode_t)set->socket_mode,
 	};
+	const char *name = "socket_owner";
+	int ret = roost_listener_parse_owner(set->socket_owner, &owner, err);
 	size_t i;
 
-	if (roost_listener_parse_owner(set->socket_owner, &owner, err) < 0)
-		return roost_err_prefix(
-			err, "%s: socket_owner",
-			roost_conf_origin_of(conf, "socket_owner"));
-	server->listener = calloc(set->listen.count, sizeof(*server->listener));
-	if (server->listener == NULL)
-		return roost_err_set(err, "out of memory");
-	for (i = 0; i < set->listen.count; i++) {
-		if (roost_listener_open(server->sessions.base, server->log,
-					&set->listen.addr[i], &owner, accepted,
-					server, &server->listener[i], err) < 0)
-			return roost_err_prefix(
-				err, "%s: listen",
-				roost_conf_origin_of(conf, "listen"));
-		server->listener_count++;
-	}
-	return 0;
+	if (ret == 0)
+		name = "listen";
+	for (i = 0; ret == 0 && i < set->listen.count; i++)
+		ret = open_listener(server, &set->listen.addr[i], &owner,
+				    accepted, server, err);
+	if (ret == 0)
+		name = "socketmap_listen";
+	for (i = 0; ret == 0 && i < set->socketmap_listen.count; i++)
+		ret = open_listener(server, &set->socketmap_listen.addr[i],
+				    &owner, roost_policy_socketmap_accept,
+				    server->socketmap, err);
+	return ret == 0 ? 0
+			: roost_err_prefix(err, "%s: %s",
+					   roost_conf_origin_of(conf, name),
+					   name);
 }
 
 static void set_timeouts(struct roost_policy_server *server,
@@ -213,8 +237,14 @@ int roost_policy_server_open(struct roost_daemon *daemon,
 	if (server->sessions.snapshot == NULL)
 		return -1;
 	roost_policy_snapshot_log(server->sessions.snapshot, server->log);
-	if (roost_policy_limits_new(daemon, &server->sessions.limits, err) < 0)
+	if (roost_policy_limits_new(daemon, &server->sessions.limits, err) <
+		    0 ||
+	    roost_policy_tables_new(daemon, &server->sessions.tables, err) < 0)
 		return -1;
+	server->socketmap = roost_policy_socketmap_new(
+		daemon, server->sessions.tables, set->request_timeout);
+	if (server->socketmap == NULL)
+		return roost_err_set(err, "out of memory");
 	server->tick =
 		event_new(server->sessions.base, -1, EV_PERSIST, tick, server);
 	if (server->tick == NULL || event_add(server->tick, &second) < 0)
@@ -222,15 +252,38 @@ int roost_policy_server_open(struct roost_daemon *daemon,
 	return open_listeners(server, conf, err);
 }
 
-void roost_policy_server_reload(struct roost_policy_server *server,
-				const struct roost_conf *conf,
-				struct roost_policy_snapshot *snapshot)
+void roost_policy_server_start(struct roost_policy_server *server)
 {
+	roost_policy_tables_start(server->sessions.tables);
+}
+
+int roost_policy_server_reload(struct roost_policy_server *server,
+			       const struct roost_conf *conf,
+			       struct roost_err *err)
+{
+	struct roost_policy_snapshot *snapshot;
+
+	snapshot = roost_policy_snapshot_new(conf, err);
+	if (snapshot == NULL)
+		return -1;
+	if (roost_policy_tables_reload(server->sessions.tables, conf, err) <
+	    0) {
+		roost_policy_snapshot_free(&snapshot);
+		return -1;
+	}
+	roost_policy_tables_start(server->sessions.tables);
 	roost_policy_snapshot_free(&server->sessions.snapshot);
 	server->sessions.snapshot = snapshot;
 	set_timeouts(server, conf);
 	roost_policy_limits_reload(server->sessions.limits, conf);
 	roost_policy_snapshot_log(snapshot, server->log);
+	return 0;
+}
+
+bool roost_policy_server_ready(const struct roost_policy_server *server,
+			       struct roost_buf *why)
+{
+	return roost_policy_tables_ready(server->sessions.tables, why);
 }
 
 void roost_policy_server_close(struct roost_policy_server **server)
@@ -245,7 +298,9 @@ void roost_policy_server_close(struct roost_policy_server **server)
 		roost_listener_close(&s->listener[i]);
 	roost_policy_session_close_all(&s->sessions);
 	roost_log_flush(&s->sessions.batch);
+	roost_policy_socketmap_free(&s->socketmap);
 	roost_policy_limits_free(&s->sessions.limits);
+	roost_policy_tables_free(&s->sessions.tables);
 	roost_policy_watch_close(&s->watch);
 	if (s->tick != NULL)
 		event_free(s->tick);

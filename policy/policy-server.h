@@ -22,10 +22,17 @@ int roost_policy_server_open(struct roost_daemon *daemon,
 			     struct roost_policy_server **server_r,
 			     struct roost_err *err);
 
-/* Takes a new snapshot over and frees the one before. */
-void roost_policy_server_reload(struct roost_policy_server *server,
-				const struct roost_conf *conf,
-				struct roost_policy_snapshot *snapshot);
+/* Once the privileges are dropped. */
+void roost_policy_server_start(struct roost_policy_server *server);
+
+/* Takes another configuration whole, or fails and keeps the old one. */
+int roost_policy_server_reload(struct roost_policy_server *server,
+			       const struct roost_conf *conf,
+			       struct roost_err *err);
+
+/* For /readyz. */
+bool roost_policy_server_ready(const struct roost_policy_server *server,
+			       struct roost_buf *why);
 
 /* After each turn of the event loop. */
 void roost_policy_server_turn(struct roost_policy_server *server);

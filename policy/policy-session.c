@@ -223,6 +223,29 @@ static void asked(void *ctx)
 	set_dirty(s);
 }
 
+/* Who has logged in may still not send as anybody. */
+static void check_owner(struct roost_policy_session *s)
+{
+	const char *const *value = s->request.value;
+
+	if (strcmp(s->result.rule, "authenticated") != 0)
+		return;
+	switch (roost_policy_tables_owner(s->all->tables,
+					  value[ROOST_POLICY_SASL_USERNAME],
+					  value[ROOST_POLICY_SENDER])) {
+	case ROOST_POLICY_OWNER_YES:
+		break;
+	case ROOST_POLICY_OWNER_NO:
+		s->result.verdict = ROOST_RELAY_NOT_OWNER;
+		s->result.rule = "sender-not-owned";
+		break;
+	case ROOST_POLICY_OWNER_UNKNOWN:
+		s->result.verdict = ROOST_RELAY_TEMPFAIL;
+		s->result.rule = "sender-unknown";
+		break;
+	}
+}
+
 /* Decides the complete request; it is answered, or s->ask waits. -1: it is
    malformed. */
 static int decide(struct roost_policy_session *s, struct roost_err *err)
@@ -234,6 +257,7 @@ static int decide(struct roost_policy_session *s, struct roost_err *err)
 					 &masked, err) < 0)
 		return -1;
 	s->observe = roost_policy_snapshot_observes(snapshot);
+	check_owner(s);
 	s->ask = roost_policy_limits_ask(s->all->limits, &s->request, masked,
 					 &s->result, asked, s);
 	if (s->ask == NULL)

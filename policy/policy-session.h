@@ -8,6 +8,7 @@
 #include "daemon/daemon.h"
 #include "policy/policy-limits.h"
 #include "policy/policy-snapshot.h"
+#include "policy/policy-tables.h"
 
 struct event;
 struct roost_policy_session;
@@ -23,6 +24,7 @@ struct roost_policy_sessions {
 	const struct roost_log *log;
 	struct roost_policy_snapshot *snapshot;
 	struct roost_policy_limits *limits;
+	struct roost_policy_tables *tables;
 	struct roost_policy_session_list idle; /* between requests */
 	struct roost_policy_session_list busy; /* in one, or unread answer */
 	unsigned int count, max;

@@ -22,6 +22,20 @@ static const char *const limit_aways[] = {
 	NULL,
 };
 
+static const char *const presets[] = {
+	[ROOST_POLICY_PRESET_NONE] = "none",
+	[ROOST_POLICY_PRESET_MAILU] = "mailu",
+	[ROOST_POLICY_PRESET_POSTFIXADMIN] = "postfixadmin",
+	NULL,
+};
+
+static const char *const senders[] = {
+	[ROOST_POLICY_SENDER_OFF] = "off",
+	[ROOST_POLICY_SENDER_LOCAL] = "local",
+	[ROOST_POLICY_SENDER_STRICT] = "strict",
+	NULL,
+};
+
 #define ROW(name, ...) ROOST_CONF_ROW(roost_policy_settings, name, __VA_ARGS__)
 
 static const struct roost_conf_row rows[] = {
@@ -104,6 +118,58 @@ static const struct roost_conf_row rows[] = {
 	ROW(notice_refused, STRING, "20/10m",
 	    "The same for a login that is refused more often than this, for a "
 	    "limit or a sender address that is not its own."),
+	ROW(sender_login, ENUM, "off",
+	    "Whether the sender address of a client with a login must belong "
+	    "to the login: off; local, if its domain is one of local_domains; "
+	    "strict, always. The login itself, with an extension, and the null "
+	    "sender always do.",
+	    .choices = senders),
+	ROW(sender_delimiter, STRING, "+",
+	    "Characters that begin the extension of an address, as Postfix's "
+	    "recipient_delimiter."),
+	ROW(local_domains, LIST, "",
+	    "Tables of our domains: hash:/path, a plain file with a domain "
+	    "and any value on each line, regexp:/path, or pgsql:, the rows of "
+	    "local_domains_query."),
+	ROW(sender_logins, LIST, "",
+	    "Tables of the sender addresses that logins may use besides their "
+	    "own: address or @domain, and a list of logins, as in Postfix's "
+	    "smtpd_sender_login_maps. The same kinds."),
+	ROW(postgres, STRING, "",
+	    "Connect string of PostgreSQL for pgsql: tables.",
+	    .flags = ROOST_CONF_SECRET),
+	ROW(table_preset, ENUM, "none",
+	    "Whose tables the queries that are not set are for: none, mailu "
+	    "or postfixadmin.",
+	    .choices = presets),
+	ROW(local_domains_query, STRING, "",
+	    "Query of our domains: one column. Empty: that of table_preset."),
+	ROW(sender_logins_query, STRING, "",
+	    "Query of sender addresses: the address and a login, or a list of "
+	    "logins. Empty: that of table_preset."),
+	ROW(table_notify, STRING, "roost_policy",
+	    "Channel to LISTEN to: after a NOTIFY all queries run again."),
+	ROW(table_refresh, DURATION, "60s",
+	    "How often the queries run without a NOTIFY.", .min = 1000,
+	    .max = 86400000),
+	ROW(max_stale, DURATION, "1d",
+	    "How long the last good table serves when its file or database "
+	    "cannot be read. After that sender_login gives clients with a "
+	    "login a temporary failure, and nobody else, and so do socketmaps.",
+	    .min = 1000, .max = 31536000000),
+	ROW(socketmap_listen, LISTEN, "",
+	    "Where Postfix looks up tables over the socketmap protocol. Empty: "
+	    "nowhere."),
+	ROW(socketmaps, LIST, "",
+	    "The tables: name=hash:/path, name=regexp:/path (such as Mailman "
+	    "writes; no postmap is needed) or name=pgsql:, the rows of "
+	    "socketmap_query."),
+	ROW(socketmap_query, STRING, "",
+	    "Query of a pgsql: socketmap: key and value."),
+	ROW(socketmap_hosts, LIST, "",
+	    "Hosts to replace in the values, as old=new: lmtp:[0.0.0.0]:8024 "
+	    "becomes lmtp:[mailman]:8024 with 0.0.0.0=mailman. A value whose "
+	    "host is 0.0.0.0 or :: then is refused."),
 	ROW(request_timeout, DURATION, "10s",
 	    "How long a request may take to arrive, and its answer to be "
 	    "taken.",

@@ -14,6 +14,16 @@ enum roost_policy_limit_state {
 	ROOST_POLICY_LIMIT_RCPT,
 	ROOST_POLICY_LIMIT_MESSAGE
 };
+enum roost_policy_preset {
+	ROOST_POLICY_PRESET_NONE,
+	ROOST_POLICY_PRESET_MAILU,
+	ROOST_POLICY_PRESET_POSTFIXADMIN
+};
+enum roost_policy_sender {
+	ROOST_POLICY_SENDER_OFF,
+	ROOST_POLICY_SENDER_LOCAL,
+	ROOST_POLICY_SENDER_STRICT
+};
 enum roost_policy_limit_away {
 	ROOST_POLICY_LIMIT_LOCAL,
 	ROOST_POLICY_LIMIT_REFUSE
@@ -37,6 +47,16 @@ struct roost_policy_settings {
 	const char *limit_recipient_domain;
 	int64_t limit_state, limit_without_redis, limit_nodes;
 	const char *notice_sent, *notice_refused;
+	int64_t sender_login; /* enum roost_policy_sender */
+	struct roost_conf_words local_domains, sender_logins;
+	const char *sender_delimiter;
+	const char *postgres, *table_notify;
+	int64_t table_preset; /* enum roost_policy_preset */
+	const char *local_domains_query, *sender_logins_query;
+	int64_t table_refresh, max_stale;
+	struct roost_conf_listen socketmap_listen;
+	struct roost_conf_words socketmaps, socketmap_hosts;
+	const char *socketmap_query;
 	int64_t request_timeout, idle_timeout;
 };
 

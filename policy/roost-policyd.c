@@ -11,6 +11,7 @@
 #include "daemon/daemon.h"
 #include "policy/policy-server.h"
 #include "policy/policy-settings.h"
+#include "policy/policy-tables.h"
 
 struct policyd {
 	struct roost_policy_server *server;
@@ -54,14 +55,36 @@ static int policyd_reload(struct roost_daemon *daemon, void *ctx,
 			  const struct roost_conf *conf, struct roost_err *err)
 {
 	struct policyd *policyd = ctx;
-	struct roost_policy_snapshot *snapshot;
 
-	snapshot = roost_policy_snapshot_new(conf, err);
-	if (snapshot == NULL)
+	if (roost_policy_server_reload(policyd->server, conf, err) < 0)
 		return -1;
 	warn_fixed(daemon, conf);
-	roost_policy_server_reload(policyd->server, conf, snapshot);
 	return 0;
+}
+
+static int policyd_check(const struct roost_conf *conf, struct roost_err *err)
+{
+	if (roost_policy_snapshot_check(conf, err) < 0)
+		return -1;
+	return roost_policy_tables_check(conf, err);
+}
+
+static int policyd_run(struct roost_daemon *daemon, void *ctx,
+		       struct roost_err *err)
+{
+	struct policyd *policyd = ctx;
+
+	(void)daemon;
+	(void)err;
+	roost_policy_server_start(policyd->server);
+	return 0;
+}
+
+static bool policyd_ready(void *ctx, struct roost_buf *why)
+{
+	struct policyd *policyd = ctx;
+
+	return roost_policy_server_ready(policyd->server, why);
 }
 
 static void policyd_turn(void *ctx)
@@ -85,10 +108,12 @@ int main(int argc, char *argv[])
 		.name = "roost-policyd",
 		.conf_path = ROOST_POLICY_CONF_PATH,
 		.table = &roost_policy_settings_table,
-		.check = roost_policy_snapshot_check,
+		.check = policyd_check,
 		.init = policyd_init,
+		.run = policyd_run,
 		.reload = policyd_reload,
 		.turn = policyd_turn,
+		.ready = policyd_ready,
 		.deinit = policyd_deinit,
 	};
 	struct policyd policyd = { NULL };

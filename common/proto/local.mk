@@ -6,4 +6,5 @@ libroost_proto_agent_la_SOURCES = \
 
 noinst_LTLIBRARIES += libroost-proto-policy.la
 libroost_proto_policy_la_SOURCES = \
-	common/proto/policy-request.c common/proto/policy-request.h
+	common/proto/policy-request.c common/proto/policy-request.h \
+	common/proto/socketmap.c common/proto/socketmap.h

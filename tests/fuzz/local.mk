@@ -60,6 +60,18 @@ tests_fuzz_fuzz_policy_request_SOURCES = tests/fuzz/fuzz-policy-request.c \
 tests_fuzz_fuzz_policy_request_LDADD = libroost-proto-policy.la libroost-base.la \
 	$(FUZZ_LIBS)
 
+if POLICY
+FUZZ_TARGETS += tests/fuzz/fuzz-policy-table
+endif
+tests_fuzz_fuzz_policy_table_SOURCES = tests/fuzz/fuzz-policy-table.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_policy_table_LDADD = $(POLICY_LIBS) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-socketmap
+tests_fuzz_fuzz_socketmap_SOURCES = tests/fuzz/fuzz-socketmap.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_socketmap_LDADD = libroost-proto-policy.la libroost-base.la \
+	$(FUZZ_LIBS)
+
 check_PROGRAMS += $(FUZZ_TARGETS)
 if !FUZZING
 TESTS += $(FUZZ_TARGETS)

@@ -287,6 +287,7 @@ def test_socket_of_a_killed_daemon_is_replaced(policyd):
 
 
 def test_privileges_are_dropped(policyd):
+    policyd.log.wait_for('event=started')
     with open(f'/proc/{policyd.pid}/status') as f:
         status = f.read()
     uids = re.search(r'^Uid:(.*)$', status, re.MULTILINE)[1].split()

@@ -86,6 +86,12 @@ tests_unit_test_policy_request_SOURCES = tests/unit/test-policy-request.c
 tests_unit_test_policy_request_LDADD = libroost-proto-policy.la libroost-base.la \
 	$(TEST_UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-socketmap
+TESTS += tests/unit/test-socketmap
+tests_unit_test_socketmap_SOURCES = tests/unit/test-socketmap.c
+tests_unit_test_socketmap_LDADD = libroost-proto-policy.la libroost-base.la \
+	$(TEST_UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-ratelimit
 TESTS += tests/unit/test-ratelimit
 tests_unit_test_ratelimit_SOURCES = tests/unit/test-ratelimit.c
@@ -99,6 +105,10 @@ tests_unit_test_relay_LDADD = libroost-rules-relay.la libroost-base.la \
 	$(TEST_UNIT_LIBS)
 
 if POLICY
+check_PROGRAMS += tests/unit/test-policy-table
+TESTS += tests/unit/test-policy-table
+tests_unit_test_policy_table_SOURCES = tests/unit/test-policy-table.c
+tests_unit_test_policy_table_LDADD = $(POLICY_LIBS) $(TEST_UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-policy-networks
 TESTS += tests/unit/test-policy-networks
 check_PROGRAMS += tests/unit/test-policy-manual
