@@ -13,7 +13,9 @@ include tests/unit/local.mk
 include tests/fuzz/local.mk
 include tests/dovecot/local.mk
 
-EXTRA_DIST += tests/lab tests/integration
+# not the folders: what was built in them would come along
+EXTRA_DIST += $(wildcard $(srcdir)/tests/lab/*.py) \
+	$(wildcard $(srcdir)/tests/integration/*.py)
 CLEANFILES += pytest.xml
 check-integration: all
 	$(SHELL) $(top_srcdir)/build-aux/pytest.sh
