@@ -86,7 +86,7 @@ int roost_epoch_file_check(struct mail_user *user, struct roost_user *ruser,
 	int ret;
 
 	/* a cluster of one has nobody to compare with */
-	if (*ruser->set->roost_redis == '\0')
+	if (ruser->public_name != NULL || *ruser->set->roost_redis == '\0')
 		return 0;
 	ret = mail_user_get_home(user, &home);
 	if (ret < 0)

@@ -30,6 +30,9 @@ static void log_refusal(struct mail_user *user, struct roost_user *ruser)
 
 static bool user_enter(struct mail_user *user, struct roost_user *ruser)
 {
+	if (ruser != NULL && ruser->public_name != NULL &&
+	    !roost_lease_public_open(ruser))
+		return FALSE;
 	if (ruser != NULL && ruser->error == NULL && ruser->session != NULL &&
 	    roost_guard_enter(ruser->session))
 		return TRUE;

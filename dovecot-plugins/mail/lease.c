@@ -13,15 +13,18 @@
 #include "dovecot-plugins/mail/roost-mail-private.h"
 #include "dovecot-plugins/mail/epoch-file.h"
 #include "dovecot-plugins/client/lease-page.h"
+#include "dovecot-plugins/compat/index-path.h"
 #include "dovecot-plugins/compat/shared-owner.h"
 #include "hostpid.h"
 #include "strescape.h"
 
 #include <unistd.h>
 
-static void lease_record(struct mail_user *user, struct roost_user *ruser,
-			 const char *name)
+static void lease_record(struct roost_user *ruser, const char *name)
 {
+	struct mail_user *user = ruser->owner;
+	const char *who = ruser->public_name != NULL ? ruser->public_name
+						     : user->username;
 	uint64_t epoch = roost_session_epoch(ruser->session);
 	uint64_t boot = roost_session_boot(ruser->session);
 	uint64_t now = roost_lease_page_now();
@@ -36,8 +39,7 @@ static void lease_record(struct mail_user *user, struct roost_user *ruser,
 		       ->event(),
 	       "%s user=%s node=%s pid=%s epoch=%" PRIu64 " boot=%" PRIu64
 	       " boottime=%" PRIu64,
-	       name, str_tabescape(user->username), ruser->node, my_pid, epoch,
-	       boot, now);
+	       name, str_tabescape(who), ruser->node, my_pid, epoch, boot, now);
 }
 
 static void lease_user_deinit_pre(struct mail_user *user)
@@ -55,9 +57,11 @@ static void lease_user_deinit(struct mail_user *user)
 
 	/* closes the user's mailboxes */
 	ruser->module_ctx.super.deinit(user);
-	if (ruser->session != NULL) {
-		lease_record(user, ruser, "roost_user_closed");
-		roost_session_close(&ruser->session);
+	for (struct roost_user *p = ruser; p != NULL; p = p->publics) {
+		if (p->session == NULL)
+			continue;
+		lease_record(p, "roost_user_closed");
+		roost_session_close(&p->session);
 	}
 	i_close_fd(&ruser->users_fd);
 	roost_settings_free(&ruser->set);
@@ -76,8 +80,54 @@ static int lease_open(struct mail_user *user, struct roost_user *ruser,
 	if (roost_session_open(user->set->base_dir, user->username,
 			       user->service, &ruser->session, error_r) < 0)
 		return -1;
-	lease_record(user, ruser, "roost_user_opened");
+	lease_record(ruser, "roost_user_opened");
 	return roost_epoch_file_check(user, ruser, error_r);
+}
+
+struct roost_user *roost_lease_public(struct mail_namespace *ns)
+{
+	struct roost_user *ruser = roost_mail_user(ns->user), *p;
+	const char *root = roost_index_path_mail_root(ns->list);
+	const char *name = t_strconcat("public:", root, NULL);
+
+	/* what has no folder on the store is open to all */
+	if (ruser == NULL || *root == '\0' || ruser->set == NULL ||
+	    *ruser->set->roost_redis == '\0')
+		return ruser;
+	for (p = ruser->publics; p != NULL; p = p->publics) {
+		if (strcmp(p->public_name, name) == 0)
+			return p;
+	}
+	p = p_new(ns->user->pool, struct roost_user, 1);
+	p->owner = ns->user;
+	p->public_name = p_strdup(ns->user->pool, name);
+	p->set = ruser->set;
+	p->node = ruser->node;
+	p->users_fd = -1;
+	p->publics = ruser->publics;
+	ruser->publics = p;
+	return p;
+}
+
+bool roost_lease_public_open(struct roost_user *ruser)
+{
+	struct mail_user *user = ruser->owner;
+	const char *error;
+
+	if (ruser->session != NULL)
+		return TRUE;
+	if (roost_session_open(user->set->base_dir, ruser->public_name,
+			       user->service, &ruser->session, &error) < 0) {
+		e_warning(event_create_passthrough(user->event)
+				  ->set_name("roost_public_refused")
+				  ->add_str("node", ruser->node)
+				  ->event(),
+			  "roost_public_refused: %s: %s", ruser->public_name,
+			  error);
+		return FALSE;
+	}
+	lease_record(ruser, "roost_user_opened");
+	return TRUE;
 }
 
 /* Nobody is claimed because somebody tries names. */

@@ -17,7 +17,9 @@ struct roost_user *roost_mail_user(struct mail_user *user)
 
 struct roost_user *roost_mail_holder(struct mail_namespace *ns)
 {
-	return roost_mail_user(ns->owner != NULL ? ns->owner : ns->user);
+	if (ns->owner != NULL)
+		return roost_mail_user(ns->owner);
+	return roost_lease_public(ns);
 }
 
 struct roost_list *roost_mail_list(struct mailbox_list *list)

@@ -20,6 +20,10 @@
 struct roost_user {
 	union mail_user_module_context module_ctx;
 	struct mail_user *owner; /* whose context this is */
+	/* of a folder without an owner: what stands for him, and the next
+	   one that the user has met */
+	const char *public_name;
+	struct roost_user *publics;
 	struct roost_session *session;
 	const struct roost_settings *set;
 	const char *node;
@@ -67,6 +71,10 @@ struct roost_user *roost_mail_holder(struct mail_namespace *ns);
 
 /* lease.c */
 void roost_lease_user_created(struct mail_user *user);
+/* Of a namespace that belongs to nobody: claimed when it is first opened. */
+struct roost_user *roost_lease_public(struct mail_namespace *ns);
+/* Asks for it, again if need be. Whether it is there. */
+bool roost_lease_public_open(struct roost_user *ruser);
 
 /* fence-list.c, fence-mailbox.c, fence-mail.c */
 void roost_fence_list_created(struct mailbox_list *list);

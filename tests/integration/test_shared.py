@@ -6,7 +6,7 @@ import pytest
 from agent_socket import call
 from cluster import (NEW, PASSWORD, clean, cluster, owner_of, place, plugins,
                      release, spread)
-from lab import imap, lmtp_send, message
+from lab import imap, lmtp_send, message, wait_until
 
 USERS = [f'user{n}@{d}.example' for n in range(4) for d in 'ab']
 SHARED = {'namespace shared': {
@@ -112,3 +112,33 @@ def test_a_domain_is_pinned_together(nodes):
     # a user of it keeps the domain here
     with imap(other, bob, PASSWORD):
         assert call(owner, 'admin', 'RELEASE', alice).code == 'refs'
+
+
+def public(lab):
+    return {'namespace public': {
+        'type': 'public', 'separator': '/', 'prefix': 'public/',
+        'subscriptions': False} | (
+        {'mail_driver': 'maildir', 'mail_path': lab.store / 'public'} if NEW
+        else {'location': f'maildir:{lab.store}/public'})}
+
+
+def test_folder_without_owner_is_opened_by_one_node(lab):
+    nodes = cluster(lab, USERS, public(lab), user_expire='1s')
+    (here, alice), (there, bob) = spread(nodes, USERS)
+    name = f'public:{lab.store}/public'
+    with imap(there, bob, PASSWORD) as first, \
+            imap(here, alice, PASSWORD) as second:
+        first.ok('create', 'public/news')
+        first.ok('append', 'public/news', None, None, message('a@b', 'c@d'))
+        for command in ('SELECT public/news', 'CREATE public/more',
+                        'STATUS public/news (MESSAGES)'):
+            assert second.raw(command)[0] == 'NO', command
+        assert second.ok('select') and second.raw('LIST "" *')[0] == 'OK'
+        assert not opened(here, name) and len(opened(there, name)) == 1
+        here.log.wait_for('roost_public_refused: public:.*owner')
+        first.logout()
+        wait_until(lambda: second.raw('SELECT public/news')[0] == 'OK', 10,
+                   'the folder here')
+        assert second.ok('fetch', '1', '(FLAGS)')[0]
+    assert len(opened(here, name)) == 1
+    clean(nodes)
