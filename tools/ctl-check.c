@@ -11,6 +11,7 @@
 
 #include "policy/policy-settings.h"
 #include "policy/policy-snapshot.h"
+#include "tools/ctl-json.h"
 #include "tools/ctl-postconf.h"
 #include "tools/ctl.h"
 
@@ -21,18 +22,30 @@ struct check {
 	const struct roost_relay_networks *networks;
 	struct roost_postconf postconf;
 	unsigned int errors, warnings;
+	bool json;
 };
 
 __attribute__((format(printf, 4, 5))) static void
 report(struct check *check, bool error, const char *where, const char *fmt, ...)
 {
+	char text[1024];
 	va_list args;
 
-	printf("%s %s: ", error ? "error  " : "warning", where);
 	va_start(args, fmt);
-	vprintf(fmt, args);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	putchar('\n');
+	if (check->json) {
+		printf("%s{\"level\":\"%s\",\"where\":",
+		       check->errors + check->warnings == 0 ? "" : ",",
+		       error ? "error" : "warning");
+		roost_ctl_json_string(where);
+		printf(",\"text\":");
+		roost_ctl_json_string(text);
+		putchar('}');
+	} else {
+		printf("%s %s: %s\n", error ? "error  " : "warning", where,
+		       text);
+	}
 	if (error)
 		check->errors++;
 	else
@@ -53,12 +66,44 @@ static bool next_word(const char **text, char word[WORD_MAX])
 		s += strspn(s, " \t");
 		len = strcspn(s, "}");
 		*text = s + len + (s[len] == '}' ? 1 : 0);
+		while (len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t'))
+			len--;
 	} else {
 		len = strcspn(s, ", \t");
 		*text = s + len;
 	}
 	(void)snprintf(word, WORD_MAX, "%.*s", (int)len, s);
 	return true;
+}
+
+/* Adds the networks in a file: a list of words, or (is_table) a cidr: table,
+   whose first words count. */
+static void read_network_file(struct check *check, const char *where,
+			      const char *path, bool is_table,
+			      struct roost_cidr_set *set)
+{
+	FILE *f = fopen(path, "re");
+	char line[WORD_MAX], word[WORD_MAX];
+	struct roost_err err;
+
+	if (f == NULL) {
+		report(check, false, where, "%s cannot be read", path);
+		return;
+	}
+	while (fgets(line, sizeof(line), f) != NULL) {
+		const char *text = line;
+
+		line[strcspn(line, "#\r\n")] = '\0';
+		while (next_word(&text, word)) {
+			if (*word != '!' &&
+			    roost_cidr_set_add_text(set, word, &err) < 0)
+				report(check, false, where, "%s: %s", path,
+				       err.msg);
+			if (is_table)
+				break;
+		}
+	}
+	fclose(f);
 }
 
 /* Reads a list such as mynetworks; what is no address is named. */
@@ -73,12 +118,13 @@ static struct roost_cidr_set *read_networks(struct check *check,
 		/* what is taken out again does not make it worse */
 		if (*word == '!')
 			continue;
-		if (strchr(word, ':') != NULL && *word != '[')
+		if (strncmp(word, "cidr:/", 6) == 0)
+			read_network_file(check, where, word + 5, true, set);
+		else if (*word == '/')
+			read_network_file(check, where, word, false, set);
+		else if (strchr(word, ':') != NULL && *word != '[')
 			report(check, false, where,
 			       "the table %s is not looked into", word);
-		else if (*word == '/')
-			report(check, false, where,
-			       "the file %s is not looked into", word);
 		else if (roost_cidr_set_add_text(set, word, &err) < 0)
 			report(check, false, where, "%s", err.msg);
 	}
@@ -148,7 +194,44 @@ static void check_xclient(struct check *check, const char *where,
 		       "%s overlaps the ingress network %s: anyone who comes "
 		       "through it may claim any address and login",
 		       roost_cidr_format(&x, a), roost_cidr_format(&y, b));
+	if (set != NULL)
+		check_width(check, where, set);
 	roost_cidr_set_free(&set);
+}
+
+/* Whether a policy service that cannot be asked lets mail pass. */
+static void check_default_action(struct check *check, const char *where,
+				 const char *action)
+{
+	if (strncmp(action, "defer", 5) == 0 ||
+	    strncmp(action, "reject", 6) == 0 ||
+	    ((*action == '4' || *action == '5') && strchr(action, ' ') != NULL))
+		return;
+	report(check, true, where,
+	       "'%s' lets mail pass while roost-policyd is away: "
+	       "defer_unauth_destination is what is wanted",
+	       action);
+}
+
+static void check_routing(struct check *check, const char *where,
+			  const char *value)
+{
+	if (strcmp(value, "yes") == 0)
+		report(check, true, where,
+		       "yes lets mail with sender-specified routing "
+		       "(user%%elsewhere@here) pass");
+}
+
+/* Postfix takes the header from whoever connects. */
+static void check_proxy(struct check *check, const char *where,
+			const char *value)
+{
+	if (*value != '\0' && strncmp(where, "127.", 4) != 0 &&
+	    strncmp(where, "localhost:", 10) != 0 &&
+	    strncmp(where, "[::1]:", 6) != 0)
+		report(check, false, where,
+		       "whoever reaches this port may claim any address: only "
+		       "the proxy must");
 }
 
 /* Whether the endpoint of a check_policy_service is one of the daemon's
@@ -192,13 +275,21 @@ static void check_relay_list(struct check *check, const char *where,
 			     const char *list, bool is_main)
 {
 	char word[WORD_MAX], permit[WORD_MAX] = "";
+	const char *action;
 	bool asked = false;
 
 	while (!asked && next_word(&list, word)) {
-		if (strcmp(word, "check_policy_service") == 0)
+		if (strcmp(word, "check_policy_service") == 0) {
 			asked = next_word(&list, word) &&
 				is_our_socket(check, word);
-		else if (permits(word) && *permit == '\0')
+			action = asked ? strstr(word, "default_action") : NULL;
+			if (action != NULL)
+				action += strcspn(action, "=");
+			if (action != NULL && *action == '=')
+				check_default_action(
+					check, where,
+					action + 1 + strspn(action + 1, " "));
+		} else if (permits(word) && *permit == '\0')
 			strcpy(permit, word);
 	}
 	if (*permit != '\0' && asked)
@@ -221,6 +312,9 @@ static void check_postfix(struct check *check)
 	} lists[] = {
 		{ "mynetworks", check_networks },
 		{ "smtpd_authorized_xclient_hosts", check_xclient },
+		{ "allow_untrusted_routing", check_routing },
+		{ "smtpd_policy_service_default_action", check_default_action },
+		{ "smtpd_upstream_proxy_protocol", check_proxy },
 	};
 	size_t i, k;
 
@@ -259,11 +353,84 @@ static void check_daemon(struct check *check)
 		       "observe: relaying is not prevented");
 }
 
-static int run_checks(const char *path, const char *dir, struct roost_err *err)
+/* Passwords from examples and images. */
+static bool is_default_password(const char *password)
+{
+	static const char *const defaults[] = {
+		"postgres", "password", "passwd", "secret",	"changeme",
+		"admin",    "root",	"test",	  "mailman",	"mailmanpass",
+		"restpass", "mailu",	"redis",  "someapikey", "123456",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+		if (strcmp(password, defaults[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a connect string (URI or name=value) holds one. */
+static bool has_default_password(const char *conninfo)
+{
+	const char *s = strstr(conninfo, "://"), *at;
+	char password[WORD_MAX];
+
+	if (s != NULL) {
+		at = strchr(s + 3, '@');
+		s = strchr(s + 3, ':');
+		if (at == NULL || s == NULL || s > at)
+			return false;
+		(void)snprintf(password, sizeof(password), "%.*s",
+			       (int)(at - s - 1), s + 1);
+	} else {
+		s = strstr(conninfo, "password=");
+		if (s == NULL)
+			return false;
+		s += strlen("password=");
+		s += *s == '\'' ? 1 : 0;
+		(void)snprintf(password, sizeof(password), "%.*s",
+			       (int)strcspn(s, " '"), s);
+	}
+	return is_default_password(password);
+}
+
+/* Those of the daemon, and of the containers beside it whose environment this
+   command shares. */
+static void check_passwords(struct check *check)
+{
+	static const char *const names[] = {
+		"MAILMAN_REST_PASSWORD", "HYPERKITTY_API_KEY",
+		"POSTGRES_PASSWORD",	 "DB_PW",
+		"REDIS_PASSWORD",	 "SECRET_KEY",
+	};
+	const char *url = getenv("DATABASE_URL");
+	size_t i;
+
+	if (is_default_password(check->settings->redis_password))
+		report(check, false, "redis_password",
+		       "a password that everybody knows");
+	if (has_default_password(check->settings->postgres))
+		report(check, false, "postgres",
+		       "a password that everybody knows");
+	if (url != NULL && has_default_password(url))
+		report(check, false, "DATABASE_URL",
+		       "a password that everybody knows");
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value != NULL && is_default_password(value))
+			report(check, false, names[i],
+			       "a password that everybody knows");
+	}
+}
+
+static int run_checks(const char *path, const char *dir, bool json,
+		      struct roost_err *err)
 {
 	struct roost_conf *conf = roost_ctl_load_policy(path, NULL, 0, err);
 	struct roost_policy_snapshot *snapshot = NULL;
-	struct check check = { .settings = NULL };
+	struct check check = { .settings = NULL, .json = json };
 	int ret = -1;
 
 	if (conf != NULL)
@@ -272,10 +439,14 @@ static int run_checks(const char *path, const char *dir, struct roost_err *err)
 	    roost_postconf_read(&check.postconf, dir, err) == 0) {
 		check.settings = roost_conf_settings(conf);
 		check.networks = roost_policy_snapshot_networks(snapshot);
+		if (json)
+			printf("{\"findings\":[");
 		check_daemon(&check);
+		check_passwords(&check);
 		check_postfix(&check);
-		printf("%u errors, %u warnings\n", check.errors,
-		       check.warnings);
+		printf(json ? "],\"errors\":%u,\"warnings\":%u}\n"
+			    : "%u errors, %u warnings\n",
+		       check.errors, check.warnings);
 		ret = check.errors > 0 ? 1 : 0;
 	}
 	roost_postconf_free(&check.postconf);
@@ -287,6 +458,7 @@ static int run_checks(const char *path, const char *dir, struct roost_err *err)
 int roost_ctl_check(int argc, char *argv[])
 {
 	const char *path = NULL, *dir = NULL;
+	bool json = roost_ctl_json_option(&argc, argv);
 	struct roost_err err;
 	int c, ret;
 
@@ -300,7 +472,7 @@ int roost_ctl_check(int argc, char *argv[])
 	}
 	if (optind != argc)
 		return -1;
-	ret = run_checks(path, dir, &err);
+	ret = run_checks(path, dir, json, &err);
 	if (ret < 0) {
 		fprintf(stderr, "roostctl check: %s\n", err.msg);
 		return 2;

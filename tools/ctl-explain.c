@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "policy/policy-snapshot.h"
+#include "tools/ctl-json.h"
 #include "tools/ctl.h"
 
 #define OVERRIDES_MAX 64
@@ -20,6 +21,21 @@ static void print_result(const struct roost_relay_result *result, bool observe)
 	printf("mode     %s\n", observe ? "observe" : "enforce");
 	printf("answer   %s\n", roost_relay_reply(observe ? ROOST_RELAY_DUNNO
 							  : result->verdict));
+}
+
+static void print_json(const struct roost_relay_result *result, bool observe)
+{
+	char network[ROOST_CIDR_TEXT_MAX];
+
+	printf("{\"verdict\":\"%s\",\"rule\":\"%s\",",
+	       roost_relay_verdict_name(result->verdict), result->rule);
+	if (result->has_network)
+		printf("\"network\":\"%s\",",
+		       roost_cidr_format(&result->network, network));
+	printf("\"mode\":\"%s\",\"answer\":\"%s\"}\n",
+	       observe ? "observe" : "enforce",
+	       roost_relay_reply(observe ? ROOST_RELAY_DUNNO
+					 : result->verdict));
 }
 
 /* The attributes of the command line; what a request always has is filled
@@ -51,7 +67,7 @@ int roost_ctl_explain(int argc, char *argv[])
 	struct roost_err err;
 	size_t count = 0;
 	int c, status = 2;
-	bool masked;
+	bool masked, json = roost_ctl_json_option(&argc, argv);
 
 	while ((c = getopt(argc, argv, "c:o:")) != -1) {
 		if (c == 'c')
@@ -71,7 +87,9 @@ int roost_ctl_explain(int argc, char *argv[])
 	    roost_policy_snapshot_decide(snapshot, &request, &result, &masked,
 					 &err) == 0)
 		status = 0;
-	if (status == 0)
+	if (status == 0 && json)
+		print_json(&result, roost_policy_snapshot_observes(snapshot));
+	else if (status == 0)
 		print_result(&result, roost_policy_snapshot_observes(snapshot));
 	else
 		fprintf(stderr, "roostctl explain: %s\n", err.msg);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/ctl-json.h"
 #include "tools/ctl.h"
 
 #define TIMEOUT_SECONDS 5
@@ -16,6 +17,7 @@
 struct health {
 	struct event_base *base;
 	int status; /* of HTTP; 0: no answer */
+	bool json;
 };
 
 static void answered(struct evhttp_request *request, void *arg)
@@ -29,7 +31,16 @@ static void answered(struct evhttp_request *request, void *arg)
 			evhttp_request_get_input_buffer(request);
 		size_t len = evbuffer_get_length(body);
 
-		fwrite(evbuffer_pullup(body, -1), 1, len, stdout);
+		if (health->json) {
+			/* makes it a string */
+			(void)evbuffer_add(body, "", 1);
+			printf("{\"status\":%d,\"body\":", health->status);
+			roost_ctl_json_string(
+				(const char *)evbuffer_pullup(body, -1));
+			puts("}");
+		} else {
+			fwrite(evbuffer_pullup(body, -1), 1, len, stdout);
+		}
 	}
 	(void)event_base_loopbreak(health->base);
 }
@@ -51,13 +62,13 @@ static bool get_host(const struct evhttp_uri *uri, char host[256])
 	return true;
 }
 
-static int ask(const struct evhttp_uri *uri, const char *host)
+static int ask(const struct evhttp_uri *uri, const char *host, bool json)
 {
 	const char *path = evhttp_uri_get_path(uri);
 	int port = evhttp_uri_get_port(uri);
 	struct evhttp_connection *connection;
 	struct evhttp_request *request;
-	struct health health = { .base = event_base_new() };
+	struct health health = { .base = event_base_new(), .json = json };
 
 	if (health.base == NULL)
 		return 0;
@@ -85,6 +96,7 @@ int roost_ctl_health(int argc, char *argv[])
 {
 	struct evhttp_uri *uri;
 	char host[256];
+	bool json = roost_ctl_json_option(&argc, argv);
 	int status = 2;
 
 	if (argc != 2)
@@ -97,7 +109,7 @@ int roost_ctl_health(int argc, char *argv[])
 			"roostctl health: '%s' is not http://host:port/path\n",
 			argv[1]);
 	} else {
-		int code = ask(uri, host);
+		int code = ask(uri, host, json);
 
 		if (code == 0)
 			fprintf(stderr, "roostctl health: no answer from %s\n",

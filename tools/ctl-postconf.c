@@ -6,20 +6,44 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
 
 #define OUTPUT_MAX ((size_t)4 * 1024 * 1024)
 #define ARGS_MAX 8
+#define SECONDS_MAX 10
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits for more to read, until `end` (ms) at most. */
+static bool is_readable(int fd, int64_t end)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t left = end - now_ms();
+
+	return left > 0 && poll(&p, 1, (int)left) > 0;
+}
 
 /* Runs a program and appends what it prints to `out`. */
 static int run(const char *const *args, struct roost_buf *out,
 	       struct roost_err *err)
 {
+	int64_t end = now_ms() + SECONDS_MAX * 1000;
 	int fds[2], status = 0;
 	char data[4096];
 	ssize_t n;
@@ -35,9 +59,16 @@ static int run(const char *const *args, struct roost_buf *out,
 		_exit(127);
 	}
 	close(fds[1]);
-	while (pid > 0 && (n = read(fds[0], data, sizeof(data))) > 0)
+	while (pid > 0 && is_readable(fds[0], end) &&
+	       (n = read(fds[0], data, sizeof(data))) > 0)
 		roost_buf_append(out, data, (size_t)n);
 	close(fds[0]);
+	if (pid > 0 && now_ms() >= end) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, &status, 0);
+		return roost_err_set(err, "%s takes longer than %d seconds",
+				     args[0], SECONDS_MAX);
+	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return roost_err_set(err, "fork: %s", strerror(errno));
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)

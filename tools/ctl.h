@@ -10,6 +10,7 @@
 int roost_ctl_explain(int argc, char *argv[]);
 int roost_ctl_check(int argc, char *argv[]);
 int roost_ctl_health(int argc, char *argv[]);
+int roost_ctl_probe(int argc, char *argv[]);
 /* Where roost-milter is built, too. */
 int roost_ctl_dkim(int argc, char *argv[]);
 

@@ -8,7 +8,9 @@ tools_roostctl_SOURCES = \
 	tools/ctl-check.c \
 	tools/ctl-explain.c \
 	tools/ctl-health.c \
+	tools/ctl-json.c tools/ctl-json.h \
 	tools/ctl-postconf.c tools/ctl-postconf.h \
+	tools/ctl-probe.c \
 	tools/roostctl.c
 tools_roostctl_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 tools_roostctl_LDADD = $(POLICY_LIBS) $(EVENT_LIBS)

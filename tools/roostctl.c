@@ -15,14 +15,18 @@ static const struct {
 	int (*run)(int argc, char *argv[]);
 	const char *usage;
 } commands[] = {
-	{ "check", roost_ctl_check, "check [-c FILE] [-p POSTFIX_DIR]" },
+	{ "check", roost_ctl_check,
+	  "check [--json] [-c FILE] [-p POSTFIX_DIR]" },
 #ifdef ROOST_WITH_MILTER
 	{ "dkim", roost_ctl_dkim,
 	  "dkim genkey|dns|check|test|verify (-h for more)" },
 #endif
 	{ "explain", roost_ctl_explain,
-	  "explain [-c FILE] [-o name=value]... attribute=value..." },
-	{ "health", roost_ctl_health, "health URL" },
+	  "explain [--json] [-c FILE] [-o name=value]... attribute=value..." },
+	{ "health", roost_ctl_health, "health [--json] URL" },
+	{ "probe", roost_ctl_probe,
+	  "probe [--json] [-d OWN_DOMAIN] [-e DOMAIN] [-f SENDER] "
+	  "[-P ADDRESS] [-X ADDRESS] HOST[:PORT]" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

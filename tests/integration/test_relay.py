@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A real Postfix that asks roost-policyd: who relays, who does not, with
 mynetworks wrong on purpose; a sink proves what really left."""
+import json
+import os
 import socket
 import subprocess
 
@@ -255,9 +257,9 @@ def lab_program(lab, name):
     return program
 
 
-def run_check(site):
+def run_check(site, *options):
     return subprocess.run(
-        [lab_program(site.lab, 'tools/roostctl'), 'check', '-c',
+        [lab_program(site.lab, 'tools/roostctl'), 'check', *options, '-c',
          site.policyd.conf, '-p', site.postfix.conf],
         text=True, capture_output=True, check=False)
 
@@ -305,6 +307,112 @@ def test_check_names_what_is_wrong(lab):
     assert done.returncode == 0
     assert done.stdout.startswith('warning trusted_networks: ')
     assert done.stdout.endswith('\n0 errors, 1 warnings\n')
+
+
+def test_check_looks_further(lab):
+    net = lab.net
+    (lab.dir / 'nets').write_text(f'# ours\n{net}.64/27\n')
+    (lab.dir / 'nets.cidr').write_text(f'{net}.96/27 anything\n')
+    socket_path = lab.dir / 'policy.sock'
+    site = Site(lab, policy={
+        'postgres': 'postgresql://mail:changeme@192.0.2.9/mail',
+        'redis_password': 'redis'},
+        postfix={
+        'mynetworks': f'{lab.dir}/nets, cidr:{lab.dir}/nets.cidr, hash:/x',
+        'allow_untrusted_routing': 'yes',
+        'smtpd_relay_restrictions':
+            'check_policy_service { unix:%s, default_action=DUNNO } '
+            'permit_mynetworks reject' % socket_path})
+    done = run_check(site, '--json')
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert found['errors'] == sum(
+        entry['level'] == 'error' for entry in found['findings']) == 3
+    texts = [f"{entry['where']}: {entry['text']}"
+             for entry in found['findings']]
+
+    def has(*parts):
+        return any(all(part in text for part in parts) for text in texts)
+    assert has('mynetworks: ', f'{net}.64/27 overlaps')
+    assert has('mynetworks: the table hash:/x is not looked into')
+    assert has('allow_untrusted_routing: yes lets mail')
+    assert has("smtpd_relay_restrictions: 'DUNNO' lets mail pass while")
+    assert has('postgres: a password') and has('redis_password: a password')
+    assert 'changeme' not in done.stdout
+
+    site.postfix.settings |= {
+        'mynetworks': f'{net}.200/32', 'allow_untrusted_routing': 'no',
+        'smtpd_policy_service_default_action': 'OK',
+        'smtpd_relay_restrictions':
+            f'check_policy_service unix:{socket_path} reject'}
+    site.postfix.ports = {
+        10465: ['smtpd_upstream_proxy_protocol=haproxy'],
+        10587: ['allow_untrusted_routing=yes',
+                'smtpd_authorized_xclient_hosts=10.0.0.0/8']}
+    site.postfix.write_conf()
+    text = run_check(site).stdout
+    assert "smtpd_policy_service_default_action: 'OK' lets mail" in text
+    assert ':10587/inet: allow_untrusted_routing: yes' in text
+    assert 'smtpd_authorized_xclient_hosts: 10.0.0.0/8 is a very wide' in text
+
+
+def test_check_gives_up_on_a_postconf_that_hangs(lab, tmp_path):
+    (tmp_path / 'postconf').write_text('#!/bin/sh\nexec sleep 100\n')
+    (tmp_path / 'postconf').chmod(0o755)
+    done = subprocess.run(
+        [lab_program(lab, 'tools/roostctl'), 'check'], text=True,
+        capture_output=True, check=False, timeout=60,
+        env=os.environ | {'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
+    assert done.returncode == 2
+    assert 'postconf takes longer than' in done.stderr
+
+
+def run_probe(site, *options, port=10025):
+    return subprocess.run(
+        [lab_program(site.lab, 'tools/roostctl'), 'probe', '--json',
+         '-d', 'example.com', '-e', 'external.test', *options,
+         f'{site.postfix.address}:{port}'],
+        text=True, capture_output=True, check=False, timeout=120)
+
+
+def test_probe(lab):
+    """Through the daemon nothing relays, whatever is claimed; without it the
+    probe sees the open relay. It sends no mail."""
+    relay = ['smtpd_relay_restrictions=permit_mynetworks,'
+             'reject_unauth_destination']
+    site = Site(lab, postfix={'mynetworks': '127.0.0.0/8'}, ports={
+        10465: ['smtpd_upstream_proxy_protocol=haproxy'],
+        10587: relay,
+        10588: relay + ['smtpd_upstream_proxy_protocol=haproxy']})
+    for port, options in ((10025, ()), (10465, ('-P', '127.0.0.1'))):
+        done = run_probe(site, *options, port=port)
+        found = json.loads(done.stdout)
+        assert done.returncode == 0 and found['relays'] == 0, done
+        assert found['refused'] >= 4
+    for port, options in ((10587, ()), (10588, ('-P', '127.0.0.1'))):
+        done = run_probe(site, *options, port=port)
+        found = json.loads(done.stdout)
+        assert done.returncode == 1 and found['relays'] >= 3, done
+        assert {'result': 'relays', 'code': 250,
+                'recipient': 'roost-probe@external.test'} \
+            in found['recipients']
+    assert json.loads(run_probe(
+        site, '-P', '198.51.100.7', port=10588).stdout)['relays'] == 0
+    done = run_probe(site, port=1)
+    assert done.returncode == 2 and 'error' in json.loads(done.stdout)
+    assert site.left() == 0 and not site.own.messages()
+
+
+def test_json_of_explain_and_health(site):
+    roostctl = lab_program(site.lab, 'tools/roostctl')
+    done = subprocess.run(
+        [roostctl, 'explain', '--json', '-c', site.policyd.conf,
+         f'client_address={site.lab.net}.70', 'server_address=192.0.2.25'],
+        text=True, capture_output=True, check=True)
+    assert json.loads(done.stdout) == {
+        'verdict': 'reject', 'rule': 'ingress',
+        'network': f'{site.lab.net}.64/26', 'mode': 'enforce',
+        'answer': 'reject_unauth_destination'}
 
 
 def test_check_without_postfix_settings(lab, tmp_path):

@@ -77,8 +77,9 @@ def test_lookups(maps):
 
 
 def test_postmap_asks(maps):
+    (maps.maps / 'main.cf').write_text('compatibility_level = 3.6\n')
     done = subprocess.run(
-        ['postmap', '-q', 'test@lists.example.com',
+        ['postmap', '-c', maps.maps, '-q', 'test@lists.example.com',
          f'socketmap:inet:{maps.address}:10042:lists'],
         text=True, capture_output=True, check=True, timeout=20)
     assert done.stdout.strip() == f'lmtp:[{maps.lab.address(80)}]:8024'
