@@ -33,25 +33,14 @@ static const char *file_path(const char *dir, int i)
 static void report_local(const char *index_dir,
 			 struct roost_index_report *report)
 {
-	struct roost_index_state state;
 	struct stat st;
-	int fd;
 
 	for (int i = 0; i < ROOST_BUNDLE_FILES; i++) {
 		if (stat(file_path(index_dir, i), &st) == 0)
 			report->local_bytes += (uint64_t)st.st_size;
 	}
-	if (stat(file_path(index_dir, ROOST_BUNDLE_LOG), &st) < 0)
-		return;
-	fd = roost_index_state_open(index_dir);
-	if (fd == -1)
-		return;
-	report->unpacked =
-		roost_index_state_read(fd, &state) < 0 ||
-		(uint64_t)st.st_mtim.tv_sec * 1000 +
-				(uint64_t)st.st_mtim.tv_nsec / 1000000 >
-			state.packed_ms;
-	i_close_fd(&fd);
+	report->unpacked = report->local_bytes != 0 &&
+			   !roost_index_state_packed(index_dir);
 }
 
 static int report_bundle(const char *control_dir, bool deep,

@@ -12,6 +12,7 @@
  * sequences than clients have seen.
  */
 #include "dovecot-plugins/mail/roost-mail.h"
+#include "dovecot-plugins/mail/index-budget.h"
 #include "dovecot-plugins/mail/index-state.h"
 #include "dovecot-plugins/compat/index-path.h"
 #include "hex-binary.h"
@@ -157,16 +158,34 @@ static int users_lock(struct roost_user *ruser, const char *path,
 	return 0;
 }
 
-static int user_dir_init(struct roost_user *ruser, const char *username,
-			 pool_t pool, const char **error_r)
+/* For those who look into the root, and for the log. */
+static void users_write_name(struct roost_user *ruser, const char *username)
 {
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(ruser->users_fd, &st) < 0 || st.st_size != 0)
+		return;
+	n = pwrite(ruser->users_fd, username, strlen(username), 0);
+	(void)n; /* no room: no name */
+}
+
+static int user_dir_init(struct mail_user *user, struct roost_user *ruser,
+			 const char **error_r)
+{
+	const char *username = user->username;
+	pool_t pool = user->pool;
+	struct stat st;
 	const char *dir = p_strdup_printf(pool, "%s/%s", ruser->index_base,
 					  name_hash(username));
 
 	/* the lock comes first: who has it is not evicted */
 	if (users_lock(ruser, t_strconcat(dir, ".users", NULL), error_r) < 0 ||
+	    roost_index_budget_check(user->event, ruser->index_base,
+				     lstat(dir, &st) < 0, error_r) < 0 ||
 	    dir_make(dir, error_r) < 0)
 		return -1;
+	users_write_name(ruser, username);
 	ruser->index_dir = dir;
 	return 0;
 }
@@ -175,8 +194,7 @@ static int list_dir_init(struct mail_namespace *ns, struct roost_user *ruser,
 			 const char **dir_r, const char **error_r)
 {
 	if (ruser->index_dir == NULL &&
-	    user_dir_init(ruser, ns->user->username, ns->user->pool, error_r) <
-		    0)
+	    user_dir_init(ns->user, ruser, error_r) < 0)
 		return -1;
 	*dir_r = t_strdup_printf(
 		"%s/%s", ruser->index_dir,

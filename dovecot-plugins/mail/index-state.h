@@ -23,6 +23,11 @@ struct roost_index_state {
 	uint64_t packed_ms;	    /* Unix time; 0: never */
 };
 
+/* Whether the index in a folder has not changed since it was packed, as far as
+   the times of files tell; and that of all below it. */
+bool roost_index_state_packed(const char *index_dir);
+bool roost_index_state_all_packed(const char *dir);
+
 /* Opens or creates it. Returns a file descriptor, -1 with errno. */
 int roost_index_state_open(const char *index_dir);
 /* Zeroes (epoch 0) if the file holds none. -1 with errno. */

@@ -18,6 +18,7 @@
 #include "hostpid.h"
 #include "strescape.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void lease_record(struct roost_user *ruser, const char *name)
@@ -63,6 +64,9 @@ static void lease_user_deinit(struct mail_user *user)
 		lease_record(p, "roost_user_closed");
 		roost_session_close(&p->session);
 	}
+	/* its time says when the user was here last */
+	if (ruser->users_fd != -1)
+		(void)futimens(ruser->users_fd, NULL);
 	i_close_fd(&ruser->users_fd);
 	roost_settings_free(&ruser->set);
 }

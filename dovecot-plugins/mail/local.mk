@@ -24,6 +24,8 @@ lib10_roost_plugin_la_SOURCES = \
 	dovecot-plugins/mail/fence-mailbox.c \
 	dovecot-plugins/mail/index-admin.c \
 	dovecot-plugins/client/index-admin.h \
+	dovecot-plugins/mail/index-budget.c \
+	dovecot-plugins/mail/index-budget.h \
 	dovecot-plugins/mail/index-dir.c \
 	dovecot-plugins/mail/index-evict.c \
 	dovecot-plugins/mail/index-evict.h \

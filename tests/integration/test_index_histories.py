@@ -7,34 +7,25 @@ overwrites a change its client has not seen.
 
 ROOST_TEST_LONG=1 runs 60 histories, ROOST_TEST_SEED=N the one with that
 seed."""
-import ctypes
+import contextlib
 import os
 import random
 import shutil
 import smtplib
-import subprocess
 
 import pytest
 
 from imap_models import (Promises, QresyncClient, Violation, full_resync,
                          maildir_truth)
-from lab import Dovecot, imap, lmtp_send, wait_until
+from lab import Dovecot, imap, lmtp_send
+from own_mounts import own_mounts, tmpfs  # noqa: F401 (a fixture)
 
 LONG = os.environ.get('ROOST_TEST_LONG') == '1'
 SEED = os.environ.get('ROOST_TEST_SEED')
 SEEDS = [int(SEED)] if SEED else range(1, 61 if LONG else 4)
 STEPS = 60 if LONG else 35
 FLAGS = ['\\Seen', '\\Answered', '\\Flagged', '\\Draft', '$Label', 'Work']
-CLONE_NEWNS = 0x20000
 ROOT_SIZE = 1024 * 1024
-
-
-@pytest.fixture(scope='module')
-def own_mounts():
-    """What is mounted from now on is seen by this process' children only."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
-    subprocess.run(['mount', '--make-rprivate', '/'], check=True)
 
 
 class History:
@@ -47,11 +38,9 @@ class History:
         self.node = Dovecot(lab, users={'alice': 'secret'},
                             roost={'pack_interval': '1s'})
         self.roots = [lab.dir / 'root0', lab.dir / 'root1']
+        self.mounts = contextlib.ExitStack()
         for root in self.roots:
-            root.mkdir()
-            subprocess.run(['mount', '-t', 'tmpfs', '-o',
-                            f'size={ROOT_SIZE},mode=1777', 'none', root],
-                           check=True)
+            self.mounts.enter_context(tmpfs(root, ROOT_SIZE))
         self.node.roost['index_root'] = self.roots[0]
         # the list's own index knows of every mailbox but INBOX
         self.box = 'Work' if seed % 2 else 'INBOX'
@@ -229,7 +218,7 @@ class History:
         tmpfs = self.random.choice(['empty', 'empty', 'other', 'same'])
         if tmpfs == 'empty':
             for path in root.iterdir():
-                shutil.rmtree(path)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         elif tmpfs == 'other':
             # another machine: it has no lease that could go on
             (self.node.base / 'roost-lease').unlink(missing_ok=True)
@@ -316,12 +305,11 @@ class History:
 
     def __exit__(self, *_):
         self.node.kill()
-        for root in self.roots:
-            subprocess.run(['umount', root], check=False)
+        self.mounts.close()
 
 
 @pytest.mark.parametrize('seed', SEEDS)
-def test_history(lab, own_mounts, seed, capsys):
+def test_history(lab, own_mounts, seed, capsys):  # noqa: F811
     with History(lab, seed) as history:
         try:
             history.run(STEPS)
