@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Random histories of one mailbox: mail in, flags, expunges, kills, nodes that
-come back with an old tmpfs, lost, stale and broken bundles, lost records, a
-full tmpfs. Whatever happened, a client that believes QRESYNC ends with what is
+"""Random histories of one mailbox: mail in, flags, expunges, evictions, kills,
+nodes that come back with an old tmpfs, lost, stale and broken bundles, lost
+records, a full tmpfs. Whatever happened, a client that believes QRESYNC ends with what is
 in the maildir, HIGHESTMODSEQ never decreases, and STORE UNCHANGEDSINCE never
 overwrites a change its client has not seen.
 
@@ -163,6 +163,14 @@ class History:
         size = self.full.stat().st_size
         os.truncate(self.full, max(0, size - room))
 
+    def evict(self):
+        """An admin packs, or takes the index away."""
+        for client in self.clients:
+            client.close()
+        verb = self.random.choice(['pack', 'evict'])
+        self.node.doveadm('roost', 'index', verb, '-u', 'alice',
+                          check=not self.full)
+
     def foreign(self):
         """Something is done to the maildir while no node runs: what a node
         did that died before its index said so."""
@@ -278,7 +286,7 @@ class History:
     def run(self, steps):
         self.start()
         kinds = [self.deliver] * 3 + [self.store] * 4 + \
-            [self.expunge, self.copy, self.sync, self.fill] + \
+            [self.expunge, self.copy, self.sync, self.fill, self.evict] + \
             [self.live] * 2 + [self.unchanged_since] * 2 + [self.restart] * 4
         for _ in range(steps):
             kind = self.random.choice(kinds)
