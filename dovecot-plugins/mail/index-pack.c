@@ -104,8 +104,26 @@ static bool is_same_mailbox(const struct roost_bundle_info *a,
 	       a->uid_validity == b->uid_validity;
 }
 
+/* Whether much less is cached than was, and not because messages went: then a
+   process began with an empty cache. A little less is no reason to keep a
+   bundle that will never have the rest. */
+static bool loses_cache(const struct roost_bundle_info *old,
+			const struct roost_bundle_info *new)
+{
+	uint64_t lost =
+		old->cached > new->cached ? old->cached - new->cached : 0;
+	uint64_t gone = old->messages > new->messages
+				? old->messages - new->messages
+				: 0;
+
+	if (lost <= gone)
+		return FALSE;
+	lost -= gone;
+	return lost * 8 > old->cached && (lost > 8 || lost * 2 > old->cached);
+}
+
 /* Whether the new bundle may take the place of the one on the store: never
-   of a later lease's, and never less cached data than messages explain. */
+   of a later lease's, and never much less cached data than messages explain. */
 static bool may_replace(struct pack *p, struct roost_err *err)
 {
 	struct roost_bundle_info old;
@@ -123,11 +141,7 @@ static bool may_replace(struct pack *p, struct roost_err *err)
 		(void)roost_err_set(err, "a bundle of a later lease is there");
 		return FALSE;
 	}
-	if (old.cached > p->info.cached &&
-	    old.cached - p->info.cached >
-		    (old.messages > p->info.messages
-			     ? old.messages - p->info.messages
-			     : 0)) {
+	if (loses_cache(&old, &p->info)) {
 		(void)roost_err_set(err,
 				    "the bundle there has %u messages cached, "
 				    "this index only %u",
