@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
 # Manual pages and guides.
 EXTRA_DIST += docs/agent-protocol.md docs/bundle-format.md docs/howto-remove.md
-dist_man_MANS += docs/man/roost-dovecot.7
+dist_man_MANS += docs/man/doveadm-roost.1 docs/man/roost-dovecot.7

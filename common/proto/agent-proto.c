@@ -12,7 +12,9 @@
 /* The arguments of a command, in their order, and who may send it. */
 static const struct command {
 	const char *name;
-	const char *args; /* u user, U optional user, s service, p pid, i ID */
+	/* u user, s service, p pid, i ID, n node, w weight; U and N may be
+	   left out */
+	const char *args;
 	unsigned int roles;
 } commands[] = {
 	[ROOST_AGENT_LOOKUP] = { "LOOKUP", "us", ROLE(AUTH) | ROLE(ADMIN) },
@@ -22,6 +24,11 @@ static const struct command {
 	[ROOST_AGENT_STATUS] = { "STATUS", "U", ROLE(ADMIN) },
 	[ROOST_AGENT_NODES] = { "NODES", "", ROLE(ADMIN) },
 	[ROOST_AGENT_RELEASE] = { "RELEASE", "u", ROLE(ADMIN) },
+	[ROOST_AGENT_KICK] = { "KICK", "u", ROLE(ADMIN) },
+	[ROOST_AGENT_MOVE] = { "MOVE", "un", ROLE(ADMIN) },
+	[ROOST_AGENT_DRAIN] = { "DRAIN", "N", ROLE(ADMIN) },
+	[ROOST_AGENT_UNDRAIN] = { "UNDRAIN", "N", ROLE(ADMIN) },
+	[ROOST_AGENT_WEIGHT] = { "WEIGHT", "nw", ROLE(ADMIN) },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -93,6 +100,17 @@ static int set_number(uint32_t *dest, const char *value, const char *what,
 	return 0;
 }
 
+static int set_weight(uint32_t *dest, const char *value, struct roost_err *err)
+{
+	uint64_t number;
+
+	if (!roost_kv_uint(value, ROOST_AGENT_PROTO_MAX_WEIGHT, &number))
+		return roost_err_set(err, "weight is not a number of 0 to %d",
+				     ROOST_AGENT_PROTO_MAX_WEIGHT);
+	*dest = (uint32_t)number;
+	return 0;
+}
+
 static int set_arg(struct roost_agent_request *req, char kind,
 		   const char *value, struct roost_err *err)
 {
@@ -104,6 +122,12 @@ static int set_arg(struct roost_agent_request *req, char kind,
 	case 's':
 		return set_name(&req->service, value,
 				ROOST_AGENT_PROTO_MAX_NAME, "service", err);
+	case 'n':
+	case 'N':
+		return set_name(&req->node, value, ROOST_AGENT_PROTO_MAX_NAME,
+				"node", err);
+	case 'w':
+		return set_weight(&req->weight, value, err);
 	case 'p':
 		return set_number(&req->pid, value, "pid", err);
 	default:
@@ -119,7 +143,8 @@ static int parse_args(struct roost_agent_request *req, char **fields,
 	size_t i, args = strlen(command->args);
 	const char *hop;
 
-	if (count == 0 && strcmp(command->args, "U") == 0)
+	if (count == 0 && (strcmp(command->args, "U") == 0 ||
+			   strcmp(command->args, "N") == 0))
 		return 0;
 	if (count < args)
 		return roost_err_set(err, "%s needs %zu arguments, not %zu",
@@ -181,6 +206,14 @@ static void format_arg(struct roost_buf *buf, char kind,
 		break;
 	case 's':
 		roost_kv_field(buf, req->service);
+		break;
+	case 'n':
+	case 'N':
+		if (req->node != NULL)
+			roost_kv_field(buf, req->node);
+		break;
+	case 'w':
+		roost_buf_printf(buf, "\t%u", req->weight);
 		break;
 	case 'p':
 		roost_buf_printf(buf, "\t%u", req->pid);

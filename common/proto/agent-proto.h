@@ -21,6 +21,7 @@
 #define ROOST_AGENT_PROTO_MAX_USER 512
 #define ROOST_AGENT_PROTO_MAX_NAME 255 /* service, node */
 #define ROOST_AGENT_PROTO_MAX_KEYS 32
+#define ROOST_AGENT_PROTO_MAX_WEIGHT 10000
 #define ROOST_AGENT_PROTO_TIMEOUT_SECS 30
 
 enum roost_agent_command {
@@ -31,6 +32,11 @@ enum roost_agent_command {
 	ROOST_AGENT_STATUS,
 	ROOST_AGENT_NODES,
 	ROOST_AGENT_RELEASE,
+	ROOST_AGENT_KICK,
+	ROOST_AGENT_MOVE,
+	ROOST_AGENT_DRAIN,
+	ROOST_AGENT_UNDRAIN,
+	ROOST_AGENT_WEIGHT,
 };
 
 /* The role of a connection is the listener it came in on. */
@@ -43,9 +49,12 @@ enum roost_agent_role {
 struct roost_agent_request {
 	uint32_t id;
 	enum roost_agent_command command;
-	const char *user;    /* LOOKUP CLAIM OPEN RELEASE; STATUS: or NULL */
+	const char *user;    /* LOOKUP CLAIM OPEN RELEASE KICK MOVE;
+				STATUS: or NULL */
 	const char *service; /* LOOKUP CLAIM OPEN */
 	const char *hop;     /* CLAIM: or NULL */
+	const char *node;    /* MOVE WEIGHT; DRAIN UNDRAIN: or NULL */
+	uint32_t weight;     /* WEIGHT */
 	uint32_t pid;	     /* OPEN */
 	uint32_t open_id;    /* CLOSE */
 };

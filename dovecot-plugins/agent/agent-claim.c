@@ -3,6 +3,7 @@
  * agent-claim: answers LOOKUP, CLAIM and OPEN for one user.
  *
  *	run -> held here ------------------------------------> answer
+ *	    -> leaving this node -> wait -> run
  *	    -> ask Redis -> granted -------------------------> answer
  *	                 -> owned -> owner lives ------------> answer
  *	                          -> owner dead -> ask again, naming the dead
@@ -25,6 +26,7 @@
 #define NSECS_PER_MSEC 1000000ULL
 #define AWAY_RETRY_MSECS 100
 #define RELEASE_RETRY_MSECS 10
+#define LEAVE_RETRY_MSECS 20
 #define SILENT_RETRY_MSECS 250
 #define GRACE_RETRY_MSECS 1000
 
@@ -161,6 +163,22 @@ static void claim_wait_away(struct roost_agent_claim *claim, const char *reason)
 	if (redis != NULL && roost_agent_redis_is_away(redis))
 		max_msecs = 0;
 	claim_wait(claim, AWAY_RETRY_MSECS, max_msecs, "away", reason);
+}
+
+/* Its sessions here are ending; then the user is another node's. */
+static void claim_wait_leaving(struct roost_agent_claim *claim)
+{
+	claim_wait(claim, LEAVE_RETRY_MSECS, ROOST_AGENT_BUSY_MSECS, "busy",
+		   "the user is leaving this node, but not all its sessions "
+		   "have ended");
+}
+
+static bool claim_is_leaving(const struct roost_agent_claim *claim)
+{
+	const struct roost_agent_pin *pin =
+		roost_agent_pins_find(claim->agent->pins, claim->req.user);
+
+	return pin != NULL && pin->leave != NULL;
 }
 
 /* An error that ends by itself within seconds. */
@@ -384,6 +402,8 @@ static void claim_answered(const struct roost_agent_redis_reply *reply,
 						 claim->req.user)) {
 		/* asked before the release: what it says may be over */
 		claim_wait_release(claim);
+	} else if (claim_is_leaving(claim)) {
+		claim_wait_leaving(claim);
 	} else if (reply->count >= 2 && strcmp(values[0], "grace") == 0 &&
 		   str_to_uint(values[1], &msecs) == 0) {
 		claim_wait(claim, I_MIN(msecs, GRACE_RETRY_MSECS),
@@ -497,6 +517,11 @@ static void claim_run(struct roost_agent_claim *claim)
 		return;
 	}
 	pin = roost_agent_pins_find(agent->pins, claim->req.user);
+	if (pin != NULL && pin->leave != NULL &&
+	    claim->req.command != ROOST_AGENT_STATUS) {
+		claim_wait_leaving(claim);
+		return;
+	}
 	if (pin != NULL) {
 		if (claim_changes(claim))
 			roost_agent_pins_touch(agent->pins, pin);

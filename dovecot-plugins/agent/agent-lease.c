@@ -3,15 +3,20 @@
 #include "lib.h"
 #include "ioloop.h"
 #include "strnum.h"
+#include "common/proto/agent-proto.h"
 #include "common/rules/lease.h"
 #include "common/rules/user-hash.h"
 #include "dovecot-plugins/client/lease-page.h"
 #include "dovecot-plugins/settings/roost-settings.h"
 #include "dovecot-plugins/agent/agent.h"
 #include "dovecot-plugins/agent/agent-lease.h"
+#include "dovecot-plugins/agent/agent-leave.h"
 #include "dovecot-plugins/agent/agent-nodes.h"
 #include "dovecot-plugins/agent/agent-pins.h"
 #include "dovecot-plugins/agent/agent-redis.h"
+#include "dovecot-plugins/agent/agent-session.h"
+
+#include <unistd.h>
 
 #define NSECS_PER_SEC 1000000000ULL
 #define NSECS_PER_MSEC 1000000ULL
@@ -24,6 +29,7 @@ struct roost_agent_lease {
 	struct timeout *to;
 	enum roost_lease_request request; /* in flight */
 	uint64_t sent;
+	unsigned int weight; /* as last announced */
 	char *reason;
 	bool name_taken;
 	bool ended; /* given back: nothing is sent any more */
@@ -83,6 +89,11 @@ static void lease_lost(struct roost_agent_lease *lease, const char *reason)
 		"Lease lost: %s. No mailbox of %u users may be written here; "
 		"logins fail until there is a new lease",
 		reason, roost_agent_pins_count(lease->agent->pins));
+	/* they can do no more here: the clients shall come again */
+	if (lease->agent->sessions != NULL)
+		(void)roost_agent_sessions_kick(
+			lease->agent->sessions, NULL,
+			"the lease of this node has ended");
 	roost_agent_pins_clear(lease->agent->pins);
 }
 
@@ -238,6 +249,21 @@ reply_parse(struct roost_agent_lease *lease,
 	return ROOST_LEASE_FAILED;
 }
 
+/* What the admin wants of this node: values[2..3] are state and weight. */
+static void lease_wanted(struct roost_agent_lease *lease,
+			 const struct roost_agent_redis_reply *reply)
+{
+	unsigned int weight;
+
+	if (reply->count < 4)
+		return;
+	if (str_to_uint(reply->values[3], &weight) == 0 &&
+	    weight <= ROOST_AGENT_PROTO_MAX_WEIGHT)
+		lease->weight = weight;
+	roost_agent_leaves_drain(lease->agent->leaves,
+				 strcmp(reply->values[2], "drain") == 0);
+}
+
 static void lease_answered(const struct roost_agent_redis_reply *reply,
 			   void *context)
 {
@@ -257,6 +283,9 @@ static void lease_answered(const struct roost_agent_redis_reply *reply,
 				       lease->sent, result, boot,
 				       roost_lease_page_now()),
 		    reply);
+	if (result == ROOST_LEASE_GRANTED &&
+	    roost_lease_valid(&lease->state, roost_lease_page_now()))
+		lease_wanted(lease, reply);
 	lease_run(lease);
 }
 
@@ -270,19 +299,21 @@ static void lease_send(struct roost_agent_lease *lease)
 	const struct roost_settings *set = lease->agent->set;
 	const char *args[] = {
 		t_strdup_printf("roost:node:{%s}", lease->agent->node),
+		t_strdup_printf("roost:node:{%s}:want", lease->agent->node),
 		words[lease->request],
 		t_strdup_printf("%" PRIu64, lease->state.boot),
 		t_strdup_printf("%u", set->roost_lease_ttl * 1000),
 		set->roost_node_addr,
 		set->roost_node_ports,
-		t_strdup_printf("%u", ROOST_AGENT_WEIGHT),
+		t_strdup_printf("%u", lease->weight),
 		ROOST_AGENT_TAG,
-		"up",
+		roost_agent_leaves_is_draining(lease->agent->leaves) ? "drain"
+								     : "up",
 		NULL
 	};
 
 	roost_agent_redis_script(lease->agent->redis, ROOST_SCRIPT_NODE_RENEW,
-				 1, args, lease_answered, lease);
+				 2, args, lease_answered, lease);
 }
 
 /* Looks at the clock: ends the lease, sends, and sleeps. */
@@ -327,6 +358,12 @@ void roost_agent_lease_connected(struct roost_agent_lease *lease,
 	if (held && lease->state.deadline == 0)
 		lease_lost(lease, "the agent was restarted while Redis was, "
 				  "too: it does not know its users");
+	lease_run(lease);
+}
+
+void roost_agent_lease_renew(struct roost_agent_lease *lease)
+{
+	lease->state.next = 0;
 	lease_run(lease);
 }
 
@@ -410,6 +447,11 @@ bool roost_agent_lease_is_resumed(const struct roost_agent_lease *lease)
 	return lease->state.resumed;
 }
 
+bool roost_agent_lease_is_ours(const struct roost_agent_lease *lease)
+{
+	return atomic_load(&lease->page->agent_pid) == (uint64_t)getpid();
+}
+
 uint64_t roost_agent_lease_grace_usecs(const struct roost_agent_lease *lease)
 {
 	unsigned int ttl = lease->agent->set->roost_lease_ttl;
@@ -452,6 +494,7 @@ struct roost_agent_lease *roost_agent_lease_init(struct roost_agent *agent,
 
 	lease->agent = agent;
 	lease->page = page;
+	lease->weight = ROOST_AGENT_DEFAULT_WEIGHT;
 	roost_lease_init(&lease->state,
 			 agent->set->roost_lease_ttl * NSECS_PER_SEC);
 	if (agent->redis == NULL) {

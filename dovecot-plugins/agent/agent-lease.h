@@ -34,8 +34,14 @@ roost_agent_lease_left_msecs(const struct roost_agent_lease *lease);
 const char *roost_agent_lease_reason(const struct roost_agent_lease *lease);
 /* Whether sessions of an earlier agent process may run under this boot. */
 bool roost_agent_lease_is_resumed(const struct roost_agent_lease *lease);
+/* Whether this process still speaks for the node: the next agent may have
+   taken the page over, and with it the boot and the users. */
+bool roost_agent_lease_is_ours(const struct roost_agent_lease *lease);
 /* How long a node that lost its memory must be waited for, in µs. */
 uint64_t roost_agent_lease_grace_usecs(const struct roost_agent_lease *lease);
+
+/* Renews it as soon as may be: what it announces has changed. */
+void roost_agent_lease_renew(struct roost_agent_lease *lease);
 
 /* Gives the lease up at once: the node holds something that is another's. */
 void roost_agent_lease_drop(struct roost_agent_lease *lease,

@@ -24,6 +24,7 @@
 #include "dovecot-plugins/settings/roost-settings.h"
 #include "dovecot-plugins/agent/agent.h"
 #include "dovecot-plugins/agent/agent-lease.h"
+#include "dovecot-plugins/agent/agent-leave.h"
 #include "dovecot-plugins/agent/agent-nodes.h"
 #include "dovecot-plugins/agent/agent-pins.h"
 #include "dovecot-plugins/agent/agent-redis.h"
@@ -165,6 +166,7 @@ static void main_init(void)
 		safe_memset(password, 0, strlen(password));
 	i_free(password);
 	agent.pins = roost_agent_pins_init(&agent);
+	agent.leaves = roost_agent_leaves_init(&agent);
 	agent.lease = roost_agent_lease_init(&agent, page);
 	agent.sessions = roost_agent_sessions_init(&agent);
 }
@@ -211,9 +213,11 @@ static void main_die(void)
 static void main_deinit(void)
 {
 	timeout_remove(&to_stop);
+	roost_agent_leaves_stop(agent.leaves);
 	roost_agent_sessions_deinit(&agent.sessions);
 	roost_agent_redis_deinit(&agent.redis);
 	roost_agent_nodes_deinit(&agent.nodes);
+	roost_agent_leaves_deinit(&agent.leaves);
 	roost_agent_pins_deinit(&agent.pins);
 	roost_agent_lease_deinit(&agent.lease);
 	roost_lease_page_close(page);

@@ -9,6 +9,7 @@
 #include "dovecot-plugins/client/lease-page.h"
 #include "dovecot-plugins/settings/roost-settings.h"
 #include "dovecot-plugins/agent/agent.h"
+#include "dovecot-plugins/agent/agent-leave.h"
 #include "dovecot-plugins/agent/agent-nodes.h"
 #include "dovecot-plugins/agent/agent-redis.h"
 
@@ -326,6 +327,19 @@ roost_agent_nodes_state(const struct roost_agent_node *node)
 				node->ttl_msecs * NSECS_PER_MSEC);
 }
 
+bool roost_agent_nodes_is_up(const struct roost_agent_nodes *nodes,
+			     const struct roost_agent_node *node)
+{
+	const struct roost_agent *agent = nodes->agent;
+
+	/* about itself it knows before Redis does */
+	if (strcmp(node->name, agent->node) == 0 &&
+	    roost_agent_leaves_is_draining(agent->leaves))
+		return FALSE;
+	return strcmp(node->state, "up") == 0 &&
+	       roost_agent_nodes_state(node) == ROOST_LEASE_PEER_ALIVE;
+}
+
 const struct roost_agent_node *
 roost_agent_nodes_place(const struct roost_agent_nodes *nodes, const char *user)
 {
@@ -340,9 +354,7 @@ roost_agent_nodes_place(const struct roost_agent_nodes *nodes, const char *user)
 		candidates[i].name = all[i]->name;
 		candidates[i].tag = all[i]->tag;
 		candidates[i].weight = all[i]->weight;
-		candidates[i].up = strcmp(all[i]->state, "up") == 0 &&
-				   roost_agent_nodes_state(all[i]) ==
-					   ROOST_LEASE_PEER_ALIVE;
+		candidates[i].up = roost_agent_nodes_is_up(nodes, all[i]);
 	}
 	chosen = roost_placement_choose(candidates, count, ROOST_AGENT_TAG,
 					user);

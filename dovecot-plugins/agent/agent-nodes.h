@@ -39,6 +39,9 @@ roost_agent_nodes_place(const struct roost_agent_nodes *nodes,
 			const char *user);
 enum roost_lease_peer
 roost_agent_nodes_state(const struct roost_agent_node *node);
+/* Alive and not draining, so that users may be sent there. */
+bool roost_agent_nodes_is_up(const struct roost_agent_nodes *nodes,
+			     const struct roost_agent_node *node);
 /* The port it announced for the service, 0: none. */
 unsigned int roost_agent_nodes_port(const struct roost_agent_node *node,
 				    const char *service);

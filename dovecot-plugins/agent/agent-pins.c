@@ -4,11 +4,14 @@
 #include "hash.h"
 #include "ioloop.h"
 #include "llist.h"
+#include "strnum.h"
 #include "common/rules/user-hash.h"
 #include "dovecot-plugins/client/lease-page.h"
 #include "dovecot-plugins/settings/roost-settings.h"
 #include "dovecot-plugins/agent/agent.h"
 #include "dovecot-plugins/agent/agent-lease.h"
+#include "dovecot-plugins/agent/agent-leave.h"
+#include "dovecot-plugins/agent/agent-nodes.h"
 #include "dovecot-plugins/agent/agent-pins.h"
 #include "dovecot-plugins/agent/agent-redis.h"
 #include "dovecot-plugins/agent/agent-session.h"
@@ -30,6 +33,8 @@ struct roost_agent_pins {
 struct pins_release {
 	struct roost_agent_pins *pins;
 	char *user;
+	roost_agent_pins_handed_t *callback; /* of a hand-over */
+	void *context;
 };
 
 /* One round of asserting. A copy of the names: pins come and go meanwhile,
@@ -105,6 +110,9 @@ void roost_agent_pins_clear(struct roost_agent_pins *pins)
 	struct roost_agent_pin *pin;
 	char *user;
 
+	if (pins->agent->leaves != NULL)
+		roost_agent_leaves_fail(pins->agent->leaves,
+					"the lease of this node has ended");
 	if (pins->agent->sessions != NULL)
 		roost_agent_sessions_forget(pins->agent->sessions);
 	iter = hash_table_iterate_init(pins->users);
@@ -197,7 +205,28 @@ bool roost_agent_pins_unref(struct roost_agent_pins *pins,
 	if (--pin->refs > 0)
 		return FALSE;
 	pin_set_idle(pins, pin);
+	if (pin->leave != NULL)
+		roost_agent_leave_idle(pin->leave);
 	return TRUE;
+}
+
+unsigned int roost_agent_pins_pick(struct roost_agent_pins *pins,
+				   struct roost_agent_pin **picked,
+				   unsigned int max)
+{
+	struct hash_iterate_context *iter =
+		hash_table_iterate_init(pins->users);
+	struct roost_agent_pin *pin;
+	unsigned int count = 0;
+	char *user;
+
+	while (count < max &&
+	       hash_table_iterate(iter, pins->users, &user, &pin)) {
+		if (pin->leave == NULL && !pin->adopted)
+			picked[count++] = pin;
+	}
+	hash_table_iterate_deinit(&iter);
+	return count;
 }
 
 /* ---- giving up ---------------------------------------------------------- */
@@ -225,20 +254,28 @@ static void release_answered(const struct roost_agent_redis_reply *reply,
 }
 
 /* A user that is being released is in no pin, so this is the only one. */
+static struct pins_release *release_new(struct roost_agent_pins *pins,
+					const struct roost_agent_pin *pin)
+{
+	struct pins_release *release = i_new(struct pins_release, 1);
+
+	release->pins = pins;
+	release->user = i_strdup(pin->user);
+	hash_table_insert(pins->releases, release->user, release);
+	return release;
+}
+
 static void release_send(struct roost_agent_pins *pins,
 			 const struct roost_agent_pin *pin)
 {
 	struct roost_agent *agent = pins->agent;
-	struct pins_release *release = i_new(struct pins_release, 1);
+	struct pins_release *release = release_new(pins, pin);
 	const char *args[] = { roost_agent_pins_key(pin->user), agent->node,
 			       t_strdup_printf(
 				       "%" PRIu64,
 				       roost_agent_lease_boot(agent->lease)),
 			       t_strdup_printf("%" PRIu64, pin->epoch), NULL };
 
-	release->pins = pins;
-	release->user = i_strdup(pin->user);
-	hash_table_insert(pins->releases, release->user, release);
 	roost_agent_redis_script(agent->redis, ROOST_SCRIPT_USER_RELEASE, 1,
 				 args, release_answered, release);
 }
@@ -259,11 +296,74 @@ void roost_agent_pins_release(struct roost_agent_pins *pins,
 	pin_free(pins, pin);
 }
 
+/* values: {takeover|claimed, node, boot, epoch} or a refusal */
+static void handed_over(const struct roost_agent_redis_reply *reply,
+			void *context)
+{
+	struct pins_release *release = context;
+	const char *const *values = reply->values;
+	const char *error = NULL;
+	uint64_t epoch = 0;
+
+	if (reply->error != NULL)
+		error = t_strdup_printf("Redis: %s", reply->error);
+	else if (reply->count >= 2 && strcmp(values[0], "grace") == 0)
+		error = "Redis lost its memory a moment ago: users get no new "
+			"node yet";
+	else if (reply->count < 4 || (strcmp(values[0], "takeover") != 0 &&
+				      strcmp(values[0], "claimed") != 0))
+		error = "the user is another node's already";
+	else if (str_to_uint64(values[3], &epoch) < 0)
+		epoch = 0;
+	hash_table_remove(release->pins->releases, release->user);
+	release->callback(error, epoch, release->context);
+	i_free(release->user);
+	i_free(release);
+}
+
+/* A claim in the name of the target, which takes the user from this boot as
+   from a dead one: nobody has it open here any more. */
+void roost_agent_pins_hand_over(struct roost_agent_pins *pins,
+				struct roost_agent_pin *pin,
+				const struct roost_agent_node *target,
+				roost_agent_pins_handed_t *callback,
+				void *context)
+{
+	struct roost_agent *agent = pins->agent;
+	struct pins_release *release = release_new(pins, pin);
+	const char *args[] = {
+		roost_agent_pins_key(pin->user),
+		roost_agent_pins_gen_key(pin->user),
+		roost_agent_redis_run_id(agent->redis),
+		t_strdup_printf("%" PRIu64,
+				roost_agent_lease_grace_usecs(agent->lease)),
+		target->name,
+		target->boot,
+		target->name,
+		target->boot,
+		agent->node,
+		t_strdup_printf("%" PRIu64,
+				roost_agent_lease_boot(agent->lease)),
+		t_strdup_printf("%u",
+				I_MAX(agent->set->roost_user_expire, 1) * 1000),
+		NULL
+	};
+
+	i_assert(pin->refs == 0 && !pin->adopted);
+	release->callback = callback;
+	release->context = context;
+	pin_free(pins, pin);
+	roost_agent_redis_script(agent->redis, ROOST_SCRIPT_USER_CLAIM, 2, args,
+				 handed_over, release);
+}
+
 static void pins_expire(struct roost_agent_pins *pins)
 {
 	uint64_t now = roost_lease_page_now();
 
 	timeout_remove(&pins->to);
+	if (!roost_agent_lease_is_ours(pins->agent->lease))
+		return; /* the next agent may have sessions of them */
 	while (pins->idle_head != NULL &&
 	       now - pins->idle_head->idle_since >= pins->expire) {
 		struct roost_agent_pin *pin = pins->idle_head;

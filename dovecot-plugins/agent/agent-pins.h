@@ -12,14 +12,17 @@
 #include <stdint.h>
 
 struct roost_agent;
+struct roost_agent_leave;
+struct roost_agent_node;
 struct roost_agent_pins;
 
 struct roost_agent_pin {
 	struct roost_agent_pin *prev, *next; /* by idle_since; refs == 0 */
 	char *user;
 	uint64_t epoch;
-	uint64_t idle_since; /* CLOCK_BOOTTIME ns */
-	unsigned int refs;   /* OPENs */
+	uint64_t idle_since;		 /* CLOCK_BOOTTIME ns */
+	unsigned int refs;		 /* OPENs */
+	struct roost_agent_leave *leave; /* it is leaving: nobody is let in */
 	bool adopted; /* older than this process: sessions may be unknown */
 };
 
@@ -52,6 +55,20 @@ void roost_agent_pins_release(struct roost_agent_pins *pins,
 
 bool roost_agent_pins_is_releasing(struct roost_agent_pins *pins,
 				   const char *user);
+
+/* Gives up a pin without references as release() does, but to that node. */
+typedef void roost_agent_pins_handed_t(const char *error, uint64_t epoch,
+				       void *context);
+void roost_agent_pins_hand_over(struct roost_agent_pins *pins,
+				struct roost_agent_pin *pin,
+				const struct roost_agent_node *target,
+				roost_agent_pins_handed_t *callback,
+				void *context);
+
+/* Up to max pins that may leave and do not yet; returns how many. */
+unsigned int roost_agent_pins_pick(struct roost_agent_pins *pins,
+				   struct roost_agent_pin **picked,
+				   unsigned int max);
 
 /* Forgets all: they belong to a boot that has ended. The sessions are told
    to forget theirs first. */

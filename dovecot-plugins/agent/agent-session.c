@@ -11,6 +11,7 @@
 #include "common/rules/user-key.h"
 #include "dovecot-plugins/settings/roost-settings.h"
 #include "dovecot-plugins/agent/agent.h"
+#include "dovecot-plugins/agent/agent-admin.h"
 #include "dovecot-plugins/agent/agent-claim.h"
 #include "dovecot-plugins/agent/agent-lease.h"
 #include "dovecot-plugins/agent/agent-pins.h"
@@ -36,7 +37,9 @@ struct session_entry {
 	uint32_t id;
 	enum roost_agent_command command;
 	struct roost_agent_claim *claim; /* under way */
+	struct roost_agent_admin *admin; /* under way */
 	bool is_open;
+	bool can_end; /* its process serves one client */
 	uint32_t pid;
 	struct roost_agent_pin *pin; /* NULL: its boot has ended */
 };
@@ -81,12 +84,18 @@ static void session_protocol(struct session *session, uint32_t id,
 static struct session_entry *entry_add(struct session *session,
 				       const struct roost_agent_request *req)
 {
+	/* what clients speak; a delivery or doveadm is let finish */
+	static const char *const ending[] = { "imap",	    "pop3",
+					      "sieve",	    "managesieve",
+					      "submission", NULL };
 	struct session_entry *entry = i_new(struct session_entry, 1);
 
 	entry->session = session;
 	entry->id = req->id;
 	entry->command = req->command;
 	entry->pid = req->pid;
+	entry->can_end =
+		req->service != NULL && str_array_find(ending, req->service);
 	hash_table_insert(session->ids, POINTER_CAST(req->id), entry);
 	DLLIST_PREPEND(&session->entries, entry);
 	return entry;
@@ -100,6 +109,8 @@ static bool entry_free(struct session_entry *entry)
 
 	if (entry->claim != NULL)
 		roost_agent_claim_abort(&entry->claim);
+	if (entry->admin != NULL)
+		roost_agent_admin_abort(&entry->admin);
 	if (entry->is_open) {
 		session->sessions->opens--;
 		if (entry->pin != NULL)
@@ -235,6 +246,11 @@ static void command_release(struct session *session,
 				       "before the agent was restarted");
 		return;
 	}
+	if (!roost_agent_lease_is_ours(agent->lease)) {
+		session_fail(session, req->id, "away",
+			     "another agent process has taken over");
+		return;
+	}
 	roost_agent_pins_release(agent->pins, pin);
 	roost_agent_proto_begin_ok(&buf, req->id);
 	session_send(session, &buf);
@@ -282,6 +298,45 @@ static const char *pinned_name(const struct session *session, const char *user)
 	return roost_user_key_of(key, user);
 }
 
+static void admin_done(const struct roost_agent_admin_result *result,
+		       void *context)
+{
+	struct session_entry *entry = context;
+	struct roost_buf buf = ROOST_BUF_INIT(ROOST_AGENT_PROTO_MAX_LINE);
+
+	entry->admin = NULL;
+	if (result->code != NULL) {
+		session_fail(entry->session, entry->id, result->code,
+			     result->reason);
+		(void)entry_free(entry);
+		return;
+	}
+	roost_agent_proto_begin_ok(&buf, entry->id);
+	if (entry->command == ROOST_AGENT_KICK) {
+		roost_kv_pair_uint(&buf, "kicked", result->kicked);
+	} else if (entry->command == ROOST_AGENT_MOVE) {
+		roost_kv_pair(&buf, "owner", result->owner);
+		roost_kv_pair_uint(&buf, "epoch", result->epoch);
+	} else {
+		roost_kv_pair(&buf, "node", result->owner);
+	}
+	session_send(entry->session, &buf);
+	(void)entry_free(entry);
+}
+
+static void command_admin(struct session *session,
+			  const struct roost_agent_request *req)
+{
+	struct session_entry *entry = entry_add(session, req);
+	struct roost_agent_admin *admin;
+
+	/* entry is gone when this returns NULL */
+	admin = roost_agent_admin_start(session->sessions->agent, req,
+					admin_done, entry);
+	if (admin != NULL)
+		entry->admin = admin;
+}
+
 static void session_command(struct session *session,
 			    struct roost_agent_request *req)
 {
@@ -321,6 +376,13 @@ static void session_command(struct session *session,
 		break;
 	case ROOST_AGENT_RELEASE:
 		command_release(session, req);
+		break;
+	case ROOST_AGENT_KICK:
+	case ROOST_AGENT_MOVE:
+	case ROOST_AGENT_DRAIN:
+	case ROOST_AGENT_UNDRAIN:
+	case ROOST_AGENT_WEIGHT:
+		command_admin(session, req);
 		break;
 	}
 }
@@ -406,6 +468,32 @@ void roost_agent_sessions_add(struct roost_agent_sessions *sessions, int fd,
 	session->conn.event_parent = sessions->agent->event;
 	connection_init_server(sessions->list, &session->conn, names[role], fd,
 			       fd);
+}
+
+unsigned int roost_agent_sessions_kick(struct roost_agent_sessions *sessions,
+				       const struct roost_agent_pin *pin,
+				       const char *reason)
+{
+	struct connection *conn;
+	struct session_entry *entry;
+	unsigned int count = 0;
+
+	for (conn = sessions->list->connections; conn != NULL;
+	     conn = conn->next) {
+		struct session *session =
+			container_of(conn, struct session, conn);
+
+		for (entry = session->entries; entry != NULL;
+		     entry = entry->next) {
+			if (!entry->is_open || !entry->can_end ||
+			    entry->pin == NULL ||
+			    (pin != NULL && entry->pin != pin))
+				continue;
+			session_fail(session, entry->id, "kick", reason);
+			count++;
+		}
+	}
+	return count;
 }
 
 void roost_agent_sessions_forget(struct roost_agent_sessions *sessions)

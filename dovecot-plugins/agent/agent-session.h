@@ -11,6 +11,7 @@
 #include "common/proto/agent-proto.h"
 
 struct roost_agent;
+struct roost_agent_pin;
 struct roost_agent_sessions;
 
 struct roost_agent_sessions *
@@ -20,6 +21,12 @@ void roost_agent_sessions_deinit(struct roost_agent_sessions **sessions);
 /* Takes over the accepted fd of a listener. */
 void roost_agent_sessions_add(struct roost_agent_sessions *sessions, int fd,
 			      enum roost_agent_role role);
+
+/* Asks the processes that have the pin open, or any pin if it is NULL, and
+   that serve one client each, to end. Returns how many were asked. */
+unsigned int roost_agent_sessions_kick(struct roost_agent_sessions *sessions,
+				       const struct roost_agent_pin *pin,
+				       const char *reason);
 
 /* Their pins have ended: references stay open and count for nothing. */
 void roost_agent_sessions_forget(struct roost_agent_sessions *sessions);

@@ -5,6 +5,7 @@
 #include "dovecot-plugins/settings/roost-settings.h"
 #include "dovecot-plugins/agent/agent.h"
 #include "dovecot-plugins/agent/agent-lease.h"
+#include "dovecot-plugins/agent/agent-leave.h"
 #include "dovecot-plugins/agent/agent-nodes.h"
 #include "dovecot-plugins/agent/agent-pins.h"
 #include "dovecot-plugins/agent/agent-redis.h"
@@ -28,6 +29,11 @@ void roost_agent_status_add(struct roost_agent *agent, struct roost_buf *buf)
 		      agent->redis == NULL			     ? "none"
 		      : roost_agent_redis_is_connected(agent->redis) ? "up"
 								     : "down");
+	roost_kv_pair(buf, "state",
+		      roost_agent_leaves_is_draining(agent->leaves) ? "drain"
+								    : "up");
+	roost_kv_pair_uint(buf, "leaving",
+			   roost_agent_leaves_count(agent->leaves));
 	roost_kv_pair_uint(buf, "users", roost_agent_pins_count(agent->pins));
 	roost_kv_pair_uint(buf, "sessions",
 			   roost_agent_sessions_opens(agent->sessions));

@@ -14,6 +14,7 @@ struct roost_agent_lease;
 struct roost_agent_nodes;
 struct roost_agent_pins;
 struct roost_agent_sessions;
+struct roost_agent_leaves;
 
 struct roost_agent {
 	struct event *event;
@@ -24,11 +25,12 @@ struct roost_agent {
 	struct roost_agent_nodes *nodes; /* NULL: cluster of one */
 	struct roost_agent_pins *pins;
 	struct roost_agent_sessions *sessions;
+	struct roost_agent_leaves *leaves;
 };
 
 /* The tag of the nodes that share a store; one store for now. */
 #define ROOST_AGENT_TAG ""
-#define ROOST_AGENT_WEIGHT 100
+#define ROOST_AGENT_DEFAULT_WEIGHT 100
 
 /* How long a request waits for Redis to come (back) before it fails, and at
    most for another node's lease or a grace period to end. */

@@ -18,12 +18,16 @@ AM_INSTALLCHECK_STD_OPTIONS_EXEMPT = dovecot-plugins/agent/roost-agent
 
 dovecot_plugins_agent_roost_agent_SOURCES = \
 	dovecot-plugins/agent/agent.h \
+	dovecot-plugins/agent/agent-admin.c \
+	dovecot-plugins/agent/agent-admin.h \
 	dovecot-plugins/agent/agent-claim.c \
 	dovecot-plugins/agent/agent-claim.h \
 	dovecot-plugins/agent/agent-hiredis.c \
 	dovecot-plugins/agent/agent-hiredis.h \
 	dovecot-plugins/agent/agent-lease.c \
 	dovecot-plugins/agent/agent-lease.h \
+	dovecot-plugins/agent/agent-leave.c \
+	dovecot-plugins/agent/agent-leave.h \
 	dovecot-plugins/agent/agent-main.c \
 	dovecot-plugins/agent/agent-nodes.c \
 	dovecot-plugins/agent/agent-nodes.h \

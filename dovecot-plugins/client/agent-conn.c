@@ -40,6 +40,7 @@ struct roost_agent_conn {
 	struct timeout *to_connect; /* the next try, or the handshake */
 	const char *last_error;
 	roost_agent_conn_lost_t *lost;
+	roost_agent_conn_pushed_t *pushed;
 	void *context;
 	uint32_t next_id;
 	bool connected, ready;
@@ -244,8 +245,12 @@ static int agent_input_line(struct connection *_conn, const char *line)
 		return -1;
 	}
 	req = request_find(conn, reply.id);
-	if (req == NULL)
-		return 1; /* it was given up */
+	if (req == NULL) {
+		/* the agent's own, or the answer to what was given up */
+		if (conn->pushed != NULL)
+			conn->pushed(&reply, conn->context);
+		return 1;
+	}
 	callback = req->callback;
 	context = req->context;
 	more = req->lines && reply.ok && reply.count > 0;
@@ -288,6 +293,12 @@ struct roost_agent_conn *roost_agent_conn_init(const char *socket_path,
 	return conn;
 }
 
+void roost_agent_conn_set_pushed(struct roost_agent_conn *conn,
+				 roost_agent_conn_pushed_t *pushed)
+{
+	conn->pushed = pushed;
+}
+
 void roost_agent_conn_deinit(struct roost_agent_conn **_conn)
 {
 	struct roost_agent_conn *conn = *_conn;
@@ -296,6 +307,7 @@ void roost_agent_conn_deinit(struct roost_agent_conn **_conn)
 		return;
 	*_conn = NULL;
 	conn->lost = NULL;
+	conn->pushed = NULL;
 	conn_close(conn);
 	requests_fail(conn, 0, "shutting down");
 	timeout_remove(&conn->to_connect);

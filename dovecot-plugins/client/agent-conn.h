@@ -21,12 +21,21 @@ typedef void roost_agent_conn_callback_t(const struct roost_agent_line *line,
 /* The connection ended, and with it what the agent held for it. */
 typedef void roost_agent_conn_lost_t(void *context);
 
+/* A line the agent sent on its own: the reference of an OPEN that was
+   answered is asked for back. */
+typedef void roost_agent_conn_pushed_t(const struct roost_agent_line *line,
+				       void *context);
+
 /* Does not connect yet. lost may be NULL. */
 struct roost_agent_conn *roost_agent_conn_init(const char *socket_path,
 					       roost_agent_conn_lost_t *lost,
 					       void *context);
 /* Answers what is under way with NULL first; sets *conn to NULL. */
 void roost_agent_conn_deinit(struct roost_agent_conn **conn);
+
+/* The context is that of init. Such lines are ignored without it. */
+void roost_agent_conn_set_pushed(struct roost_agent_conn *conn,
+				 roost_agent_conn_pushed_t *pushed);
 
 /* Sends a request, connecting first if needed; req->id is chosen here. A
    request that was under way when the agent went away is sent once more. The

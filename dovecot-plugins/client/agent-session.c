@@ -14,6 +14,7 @@
 #include "dovecot-plugins/client/agent-conn.h"
 #include "dovecot-plugins/client/lease-page.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 /* A restarted agent waits longer than this before it releases a user whose
@@ -31,6 +32,7 @@ struct roost_session {
 	uint64_t lost_since; /* CLOCK_BOOTTIME ns; 0: the agent knows us */
 	bool lost_logged;
 	bool closing;
+	bool kicked;  /* this process is about to end */
 	bool over;    /* another boot or epoch: never valid again */
 	bool waiting; /* the first OPEN has no answer yet */
 	char *error;  /* of the first OPEN */
@@ -124,6 +126,29 @@ static void session_reply(const struct roost_agent_line *line,
 		session_next_reply(session, line, error);
 }
 
+/* The agent wants its user back: the user moves, is kicked, or the lease has
+   ended. It asks only processes that serve one client, and those end by
+   SIGTERM as they do for doveadm kick, from their ioloop. */
+static void session_pushed(const struct roost_agent_line *line, void *context)
+{
+	struct roost_session *session = context;
+	const char *code = roost_agent_proto_get(line, "code");
+	const char *reason = roost_agent_proto_get(line, "reason");
+
+	if (session->waiting || session->closing || session->kicked ||
+	    line->ok || code == NULL || strcmp(code, "kick") != 0)
+		return;
+	session->kicked = TRUE;
+	e_info(event_create_passthrough(session->event)
+		       ->set_name("roost_session_kicked")
+		       ->add_str("reason", reason)
+		       ->event(),
+	       "roost: the session is ended: %s",
+	       reason == NULL ? "no reason" : reason);
+	if (kill(getpid(), SIGTERM) < 0)
+		e_error(session->event, "roost: kill() failed: %m");
+}
+
 static void session_send(struct roost_session *session)
 {
 	const struct roost_agent_request proto = {
@@ -173,6 +198,7 @@ int roost_session_open(const char *base_dir, const char *user,
 	session->conn = roost_agent_conn_init(
 		t_strconcat(base_dir, "/roost-agent", NULL), session_lost,
 		session);
+	roost_agent_conn_set_pushed(session->conn, session_pushed);
 	session_wait(session);
 	if (session->error != NULL) {
 		*error_r = t_strdup(session->error);

@@ -39,11 +39,13 @@ static void check_round_trip(const struct roost_agent_request *req)
 					    &again, &err) != 1)
 		abort();
 	if (again.id != req->id || again.command != req->command ||
-	    again.pid != req->pid || again.open_id != req->open_id)
+	    again.pid != req->pid || again.open_id != req->open_id ||
+	    again.weight != req->weight)
 		abort();
 	check_equal(again.user, req->user);
 	check_equal(again.service, req->service);
 	check_equal(again.hop, req->hop);
+	check_equal(again.node, req->node);
 	roost_buf_free(&buf);
 }
 

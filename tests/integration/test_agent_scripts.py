@@ -10,6 +10,7 @@ from lab import Lab, Redis, wait_until
 SOURCE = Path(os.environ.get('srcdir', Path(__file__).parents[2]))
 SCRIPTS = SOURCE / 'dovecot-plugins' / 'agent' / 'scripts'
 NODE, USER, GEN = 'roost:node:{n1}', 'roost:{7}:u:alice', 'roost:{7}:gen'
+WANT = f'{NODE}:want'
 TTL_MS = 60000
 GRACE = 10 ** 9
 
@@ -38,8 +39,13 @@ def now(redis):
 
 
 def renew(redis, kind, boot=0, ttl=TTL_MS):
-    return run(redis, 'node-renew', [NODE], kind, boot, ttl, '127.0.0.1', '',
-               100, '', 'up')
+    reply = announce(redis, kind, boot, ttl)
+    return reply[:2] if reply[0] == 'granted' else reply
+
+
+def announce(redis, kind, boot=0, ttl=TTL_MS, weight=100, state='up'):
+    return run(redis, 'node-renew', [NODE, WANT], kind, boot, ttl,
+               '127.0.0.1', '', weight, '', state)
 
 
 def claim(redis, me, target=None, dead=('', ''), run_id='r1', lasts=0,
@@ -51,6 +57,23 @@ def claim(redis, me, target=None, dead=('', ''), run_id='r1', lasts=0,
 
 def assert_(redis, me, epoch, run_id='r1', grace=0):
     return run(redis, 'user-assert', [USER, GEN], run_id, grace, *me, epoch)
+
+
+def test_what_the_admin_wants_is_announced(redis):
+    _, boot, *told = announce(redis, 'new')
+    assert told == ['up', '100']
+    redis.call('HSET', WANT, 'state', 'drain', 'boot', boot, 'weight', 50)
+    assert announce(redis, 'renew', boot)[2:] == ['drain', '50']
+    assert redis.call('HMGET', NODE, 'state', 'weight') == ['drain', '50']
+    # Redis forgets, the node does not
+    redis.call('DEL', WANT)
+    assert announce(redis, 'renew', boot, weight=50,
+                    state='drain')[2:] == ['drain', '50']
+    redis.call('HSET', WANT, 'state', 'up', 'boot', boot)
+    assert announce(redis, 'renew', boot, state='drain')[2] == 'up'
+    # a drain is one of a boot
+    redis.call('HSET', WANT, 'state', 'drain', 'boot', boot)
+    assert announce(redis, 'new', boot)[2] == 'up'
 
 
 # ---- the node's lease ------------------------------------------------------

@@ -66,6 +66,37 @@ static const struct {
 	  "5\tRELEASE\tbob",
 	  1,
 	  { .id = 5, .command = ROOST_AGENT_RELEASE, .user = "bob" } },
+	{ "kick",
+	  "5\tKICK\tbob",
+	  1,
+	  { .id = 5, .command = ROOST_AGENT_KICK, .user = "bob" } },
+	{ "move",
+	  "5\tMOVE\tbob\tn2",
+	  1,
+	  { .id = 5,
+	    .command = ROOST_AGENT_MOVE,
+	    .user = "bob",
+	    .node = "n2" } },
+	{ "drain this node",
+	  "5\tDRAIN",
+	  1,
+	  { .id = 5, .command = ROOST_AGENT_DRAIN } },
+	{ "drain another",
+	  "5\tDRAIN\tn2",
+	  1,
+	  { .id = 5, .command = ROOST_AGENT_DRAIN, .node = "n2" } },
+	{ "undrain",
+	  "5\tUNDRAIN\tn2",
+	  1,
+	  { .id = 5, .command = ROOST_AGENT_UNDRAIN, .node = "n2" } },
+	{ "weight",
+	  "5\tWEIGHT\tn2\t0",
+	  1,
+	  { .id = 5, .command = ROOST_AGENT_WEIGHT, .node = "n2" } },
+	{ "weight too high", "6\tWEIGHT\tn2\t10001", 0, { .id = 6 } },
+	{ "weight that is none", "6\tWEIGHT\tn2\t-1", 0, { .id = 6 } },
+	{ "move to nowhere", "6\tMOVE\tbob", 0, { .id = 6 } },
+	{ "move to an empty node", "6\tMOVE\tbob\t", 0, { .id = 6 } },
 	{ "unknown command", "6\tlookup\ta\tb", 0, { .id = 6 } },
 	{ "too few arguments", "6\tOPEN\ta\timap", 0, { .id = 6 } },
 	{ "empty user", "6\tLOOKUP\t\timap", 0, { .id = 6 } },
@@ -113,6 +144,8 @@ static void test_requests(void **state)
 		check_str(req.user, request_cases[i].req.user);
 		check_str(req.service, request_cases[i].req.service);
 		check_str(req.hop, request_cases[i].req.hop);
+		check_str(req.node, request_cases[i].req.node);
+		assert_int_equal(req.weight, request_cases[i].req.weight);
 		assert_int_equal(req.pid, request_cases[i].req.pid);
 		assert_int_equal(req.open_id, request_cases[i].req.open_id);
 	}
@@ -159,6 +192,8 @@ static void test_requests_round_trip(void **state)
 			1);
 		check_str(req.user, request_cases[i].req.user);
 		check_str(req.hop, request_cases[i].req.hop);
+		check_str(req.node, request_cases[i].req.node);
+		assert_int_equal(req.weight, request_cases[i].req.weight);
 	}
 	roost_buf_free(&buf);
 }
