@@ -144,6 +144,9 @@ static void claim_wait(struct roost_agent_claim *claim, unsigned int msecs,
 		claim_fail(claim, code, reason, "");
 		return;
 	}
+	/* that a boot is dead is a lasting fact, unless Redis loses its memory
+	   meanwhile and the node asserts the very same boot */
+	claim->dead_node = claim->dead_boot = "";
 	timeout_remove(&claim->to);
 	claim->to = timeout_add_short(msecs, claim_run, claim);
 }
@@ -333,6 +336,9 @@ static void claim_granted(struct roost_agent_claim *claim,
 {
 	struct roost_agent *agent = claim->agent;
 	bool self = strcmp(values[1], agent->node) == 0;
+	/* from itself: after a release nobody knows the end of */
+	bool takeover =
+		strcmp(values[0], "takeover") == 0 && *claim->dead_node != '\0';
 	struct event_passthrough *e;
 	const struct roost_agent_node *node;
 	struct roost_agent_pin *pin;
@@ -341,20 +347,18 @@ static void claim_granted(struct roost_agent_claim *claim,
 	if (str_to_uint64(values[3], &epoch) < 0)
 		epoch = 0;
 	e = event_create_passthrough(agent->event)
-		    ->set_name(strcmp(values[0], "takeover") == 0
-				       ? "roost_takeover"
-				       : "roost_claim")
+		    ->set_name(takeover ? "roost_takeover" : "roost_claim")
 		    ->add_str("user", claim->req.user)
 		    ->add_str("service", claim->req.service)
 		    ->add_str("node", values[1])
 		    ->add_str("epoch", values[3])
 		    ->add_str("from", claim->dead_node);
-	if (strcmp(values[0], "takeover") == 0)
+	if (takeover)
 		e_info(e->event(),
 		       "User %s taken over by node %s from %s, "
 		       "whose lease has ended (epoch %s)",
 		       claim->req.user, values[1], claim->dead_node, values[3]);
-	else if (strcmp(values[0], "claimed") == 0)
+	else if (strcmp(values[0], "held") != 0)
 		e_info(e->event(), "User %s pinned to node %s (epoch %s)",
 		       claim->req.user, values[1], values[3]);
 	else
@@ -411,8 +415,10 @@ static void claim_answered(const struct roost_agent_redis_reply *reply,
 			   "Redis lost its memory a moment ago: users get no "
 			   "new node yet");
 	} else if (reply->count >= 4 && strcmp(values[0], "owned") == 0) {
+		roost_agent_pins_end_doubt(agent->pins, claim->req.user);
 		claim_owned(claim, values);
 	} else if (reply->count >= 4) {
+		roost_agent_pins_end_doubt(agent->pins, claim->req.user);
 		claim_granted(claim, values);
 	} else {
 		claim_fail(claim, "away", "Redis answers with nonsense", "");
@@ -424,6 +430,8 @@ static void claim_send(struct roost_agent_claim *claim, const char *target,
 {
 	struct roost_agent *agent = claim->agent;
 	bool self = strcmp(target, agent->node) == 0;
+	/* then a pin of this boot is taken over like a dead one's */
+	bool doubt = roost_agent_pins_is_doubtful(agent->pins, claim->req.user);
 	const char *boot = t_strdup_printf("%" PRIu64, claim->boot);
 	const char *args[] = {
 		roost_agent_pins_key(claim->req.user),
@@ -432,11 +440,11 @@ static void claim_send(struct roost_agent_claim *claim, const char *target,
 		t_strdup_printf("%" PRIu64,
 				roost_agent_lease_grace_usecs(agent->lease)),
 		agent->node,
-		boot,
+		doubt ? "" : boot,
 		target,
 		self ? boot : target_boot,
-		claim->dead_node,
-		claim->dead_boot,
+		doubt ? agent->node : claim->dead_node,
+		doubt ? boot : claim->dead_boot,
 		self ? "0"
 		     : t_strdup_printf("%u",
 				       I_MAX(agent->set->roost_user_expire, 1) *

@@ -33,6 +33,7 @@ struct roost_agent_pins {
 struct pins_release {
 	struct roost_agent_pins *pins;
 	char *user;
+	bool doubtful; /* the connection broke: nothing is under way */
 	roost_agent_pins_handed_t *callback; /* of a hand-over */
 	void *context;
 };
@@ -126,6 +127,22 @@ void roost_agent_pins_clear(struct roost_agent_pins *pins)
 	timeout_remove(&pins->to);
 }
 
+/* Only doubtful ones are left when Redis has gone. */
+static void releases_clear(struct roost_agent_pins *pins)
+{
+	struct hash_iterate_context *iter;
+	struct pins_release *release;
+	char *user;
+
+	iter = hash_table_iterate_init(pins->releases);
+	while (hash_table_iterate(iter, pins->releases, &user, &release)) {
+		i_free(release->user);
+		i_free(release);
+	}
+	hash_table_iterate_deinit(&iter);
+	hash_table_clear(pins->releases, TRUE);
+}
+
 static void assert_free(struct pins_assert *round)
 {
 	pool_t pool = round->pool;
@@ -143,6 +160,7 @@ void roost_agent_pins_deinit(struct roost_agent_pins **_pins)
 		return;
 	*_pins = NULL;
 	roost_agent_pins_clear(pins);
+	releases_clear(pins);
 	hash_table_destroy(&pins->users);
 	hash_table_destroy(&pins->releases);
 	i_free(pins);
@@ -234,7 +252,42 @@ unsigned int roost_agent_pins_pick(struct roost_agent_pins *pins,
 bool roost_agent_pins_is_releasing(struct roost_agent_pins *pins,
 				   const char *user)
 {
-	return hash_table_lookup(pins->releases, user) != NULL;
+	const struct pins_release *release =
+		hash_table_lookup(pins->releases, user);
+
+	return release != NULL && !release->doubtful;
+}
+
+bool roost_agent_pins_is_doubtful(struct roost_agent_pins *pins,
+				  const char *user)
+{
+	const struct pins_release *release =
+		hash_table_lookup(pins->releases, user);
+
+	return release != NULL && release->doubtful;
+}
+
+static void release_free(struct pins_release *release)
+{
+	hash_table_remove(release->pins->releases, release->user);
+	i_free(release->user);
+	i_free(release);
+}
+
+void roost_agent_pins_end_doubt(struct roost_agent_pins *pins, const char *user)
+{
+	if (roost_agent_pins_is_doubtful(pins, user))
+		release_free(hash_table_lookup(pins->releases, user));
+}
+
+/* Redis has answered, or the connection broke. */
+static void release_ended(struct pins_release *release,
+			  const struct roost_agent_redis_reply *reply)
+{
+	if (reply->error != NULL && reply->away)
+		release->doubtful = TRUE;
+	else
+		release_free(release);
 }
 
 static void release_answered(const struct roost_agent_redis_reply *reply,
@@ -248,17 +301,17 @@ static void release_answered(const struct roost_agent_redis_reply *reply,
 		e_error(release->pins->agent->event,
 			"Releasing user %s failed: %s", release->user,
 			reply->error);
-	hash_table_remove(release->pins->releases, release->user);
-	i_free(release->user);
-	i_free(release);
+	release_ended(release, reply);
 }
 
 /* A user that is being released is in no pin, so this is the only one. */
 static struct pins_release *release_new(struct roost_agent_pins *pins,
 					const struct roost_agent_pin *pin)
 {
-	struct pins_release *release = i_new(struct pins_release, 1);
+	struct pins_release *release;
 
+	roost_agent_pins_end_doubt(pins, pin->user);
+	release = i_new(struct pins_release, 1);
 	release->pins = pins;
 	release->user = i_strdup(pin->user);
 	hash_table_insert(pins->releases, release->user, release);
@@ -315,10 +368,8 @@ static void handed_over(const struct roost_agent_redis_reply *reply,
 		error = "the user is another node's already";
 	else if (str_to_uint64(values[3], &epoch) < 0)
 		epoch = 0;
-	hash_table_remove(release->pins->releases, release->user);
 	release->callback(error, epoch, release->context);
-	i_free(release->user);
-	i_free(release);
+	release_ended(release, reply);
 }
 
 /* A claim in the name of the target, which takes the user from this boot as
@@ -346,6 +397,7 @@ void roost_agent_pins_hand_over(struct roost_agent_pins *pins,
 				roost_agent_lease_boot(agent->lease)),
 		t_strdup_printf("%u",
 				I_MAX(agent->set->roost_user_expire, 1) * 1000),
+		t_strdup_printf("%" PRIu64, pin->epoch),
 		NULL
 	};
 

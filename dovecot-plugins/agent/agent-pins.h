@@ -53,6 +53,14 @@ bool roost_agent_pins_unref(struct roost_agent_pins *pins,
 void roost_agent_pins_release(struct roost_agent_pins *pins,
 			      struct roost_agent_pin *pin);
 
+/* The connection broke before Redis answered the last release: it may have
+   been done, be lost, or even be done later. The user's next claim must raise
+   the epoch, so that it cannot hit the new pin; then it may be forgotten. */
+bool roost_agent_pins_is_doubtful(struct roost_agent_pins *pins,
+				  const char *user);
+void roost_agent_pins_end_doubt(struct roost_agent_pins *pins,
+				const char *user);
+
 bool roost_agent_pins_is_releasing(struct roost_agent_pins *pins,
 				   const char *user);
 

@@ -76,6 +76,15 @@ def test_what_the_admin_wants_is_announced(redis):
     assert announce(redis, 'new', boot)[2] == 'up'
 
 
+def test_a_hand_over_takes_that_epoch_alone(redis):
+    epoch = claim(redis, ('n1', '1'))[3]
+    moved = ['r1', 0, 'n2', '2', 'n2', '2', 'n1', '1', 1000]
+    assert run(redis, 'user-claim', [USER, GEN], *moved, int(epoch) - 1) == [
+        'owned', 'n1', '1', epoch]
+    reply = run(redis, 'user-claim', [USER, GEN], *moved, epoch)
+    assert reply[:3] == ['takeover', 'n2', '2'] and int(reply[3]) > int(epoch)
+
+
 # ---- the node's lease ------------------------------------------------------
 
 def test_boots_rise_with_the_clock_and_above_their_own(redis):

@@ -3,7 +3,8 @@
 -- KEYS: the user, the shard's gen. ARGV: run_id, grace in µs, the caller's
 -- node and boot, the node and boot to grant the user to, a node and boot that
 -- are known to be dead (or empty), ms that a grant to another node lasts
--- unless that node confirms it (0: it is the caller).
+-- unless that node confirms it (0: it is the caller), and the epoch that a
+-- dead node's pin must have (or nothing).
 -- Answers {held|claimed|takeover|owned, node, boot, epoch} or {grace, ms}.
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -28,7 +29,8 @@ if pin[1] then
 		redis.call('PERSIST', KEYS[1])
 		return {'held', pin[1], pin[2], pin[3]}
 	end
-	if pin[1] ~= ARGV[7] or pin[2] ~= ARGV[8] then
+	if pin[1] ~= ARGV[7] or pin[2] ~= ARGV[8] or
+		(ARGV[10] and pin[3] ~= ARGV[10]) then
 		return {'owned', pin[1], pin[2] or '0', pin[3] or '0'}
 	end
 	what = 'takeover'
