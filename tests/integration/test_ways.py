@@ -7,7 +7,9 @@ import socket
 
 import pytest
 
-from cluster import NEW, PASSWORD, clean, cluster, place, plugins, spread
+from agent_socket import call
+from cluster import (NEW, PASSWORD, clean, cluster, place, plugins, release,
+                     spread)
 from lab import imap, lmtp_send, message, wait_until
 
 USERS = [f'user{n}' for n in range(6)]
@@ -243,3 +245,21 @@ def test_hibernated_session_comes_back(nodes):
             pass
         assert client.ok('noop')
     assert not opens(other, 'user0')
+
+
+def test_hibernated_session_of_a_user_who_moved_ends(nodes):
+    owner, other = place(nodes, 'user0')
+    client = imap(owner, 'user0', PASSWORD)
+    client.ok('select')
+    client.send(b'x1 IDLE\r\n')
+    assert client.readline().startswith(b'+')
+    wait_until(lambda: not named(owner, 'imap'), 15, 'hibernation')
+    release(owner, 'user0')
+    assert call(other, '', 'OPEN', 'user0', 'imap', '1').ok
+    before = opens(owner, 'user0')
+    client.send(b'DONE\r\nx2 NOOP\r\n')
+    answer = client.file.read()  # until the node hangs up
+    assert b'x2 OK' not in answer
+    client.shutdown()
+    assert opens(owner, 'user0') == before
+    owner.log.wait_for('OPEN of user user0 refused')
