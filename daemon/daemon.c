@@ -24,6 +24,7 @@ const char *const roost_daemon_log_levels[] = { "debug", "info", "warning",
 
 struct options {
 	const char *path; /* NULL: the default, which may be absent */
+	const char *import_path;
 	const char *overrides[OVERRIDES_MAX];
 	size_t override_count;
 	bool print, test, verbose;
@@ -46,8 +47,10 @@ struct roost_daemon {
 
 static const int handled_signals[] = { SIGHUP, SIGINT, SIGTERM };
 
-static void usage(const char *name, FILE *out)
+static void usage(const struct roost_daemon_ops *ops, FILE *out)
 {
+	const char *name = ops->name;
+
 	fprintf(out,
 		"usage: %s [-hntvV] [-c FILE] [-o name=value]...\n"
 		"  -c FILE        settings file\n"
@@ -57,17 +60,26 @@ static void usage(const char *name, FILE *out)
 		"  -v             log debugging events too\n"
 		"  -V             print the version and exit\n",
 		name);
+	if (ops->import_option != NULL)
+		fprintf(out,
+			"  --%s FILE\n"
+			"                 settings file of that kind, instead "
+			"of "
+			"-c\n",
+			ops->import_option);
 }
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(struct options *o, int argc, char *argv[],
-			 const char *name)
+			 const struct roost_daemon_ops *ops)
 {
-	static const struct option long_options[] = {
+	const struct option long_options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
+		{ ops->import_option, required_argument, NULL, 'i' },
 		{ NULL, 0, NULL, 0 },
 	};
+	const char *name = ops->name;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:o:ntvVh", long_options, NULL)) !=
@@ -84,6 +96,9 @@ static int parse_options(struct options *o, int argc, char *argv[],
 			}
 			o->overrides[o->override_count++] = optarg;
 			break;
+		case 'i':
+			o->import_path = optarg;
+			break;
 		case 'n':
 			o->print = true;
 			break;
@@ -97,15 +112,15 @@ static int parse_options(struct options *o, int argc, char *argv[],
 			printf("%s %s\n", name, PACKAGE_VERSION);
 			return 0;
 		case 'h':
-			usage(name, stdout);
+			usage(ops, stdout);
 			return 0;
 		default:
-			usage(name, stderr);
+			usage(ops, stderr);
 			return 2;
 		}
 	}
-	if (optind != argc) {
-		usage(name, stderr);
+	if (optind != argc || (o->import_path != NULL && o->path != NULL)) {
+		usage(ops, stderr);
 		return 2;
 	}
 	return -1;
@@ -122,9 +137,15 @@ static struct roost_conf *load_conf(const struct roost_daemon *daemon,
 	};
 	struct roost_conf *conf;
 
-	if (input.path == NULL && access(daemon->ops->conf_path, F_OK) == 0)
-		input.path = daemon->ops->conf_path;
-	conf = roost_conf_load(daemon->ops->table, &input, err);
+	if (daemon->options.import_path != NULL) {
+		input.path = daemon->options.import_path;
+		conf = daemon->ops->import(&input, err);
+	} else {
+		if (input.path == NULL &&
+		    access(daemon->ops->conf_path, F_OK) == 0)
+			input.path = daemon->ops->conf_path;
+		conf = roost_conf_load(daemon->ops->table, &input, err);
+	}
 	if (conf != NULL && daemon->ops->check != NULL &&
 	    daemon->ops->check(conf, err) < 0)
 		roost_conf_free(&conf);
@@ -345,7 +366,7 @@ int roost_daemon_main(int argc, char *argv[],
 	daemon->ops = ops;
 	daemon->ctx = ctx;
 	daemon->log.fd = STDERR_FILENO;
-	status = parse_options(&daemon->options, argc, argv, ops->name);
+	status = parse_options(&daemon->options, argc, argv, ops);
 	if (status >= 0) {
 		daemon_free(daemon);
 		return status;

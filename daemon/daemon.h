@@ -56,6 +56,12 @@ struct roost_daemon_ops {
 	const char *conf_path; /* default of -c; may be absent then */
 	const struct roost_conf_table *table;
 
+	/* Optional: a long option whose argument is another program's settings
+	   file to take in place of the own one, and how to load it
+	   (input->path). */
+	const char *import_option;
+	struct roost_conf *(*import)(const struct roost_conf_input *input,
+				     struct roost_err *err);
 	/* Optional: what no single row can check; called for -t and before
 	   each reload. Messages should start with roost_conf_origin_of(). */
 	int (*check)(const struct roost_conf *conf, struct roost_err *err);

@@ -430,6 +430,16 @@ static const struct roost_key_rule *find_glob(const struct roost_key_set *set,
 	return rule;
 }
 
+static const struct roost_key_rule *find_above(const struct roost_key_set *set,
+					       const char *domain)
+{
+	const struct roost_key_rule *rule = roost_key_set_rule(set, domain);
+
+	while (rule == NULL && (domain = strchr(domain, '.')) != NULL)
+		rule = roost_key_set_rule(set, ++domain);
+	return rule;
+}
+
 const struct roost_key_rule *
 roost_key_set_find(const struct roost_key_set *set,
 		   const struct roost_from_address *from)
@@ -438,6 +448,8 @@ roost_key_set_find(const struct roost_key_set *set,
 
 	if (set->match == ROOST_KEY_MATCH_DOMAIN)
 		return roost_key_set_rule(set, from->domain);
+	if (set->match == ROOST_KEY_MATCH_BELOW)
+		return find_above(set, from->domain);
 	author_init(&author, from);
 	return set->match == ROOST_KEY_MATCH_TABLE ? find_table(set, &author)
 						   : find_glob(set, &author);

@@ -21,6 +21,8 @@
 enum roost_key_match {
 	/* the pattern is the author's domain */
 	ROOST_KEY_MATCH_DOMAIN,
+	/* the same, else the nearest domain above it */
+	ROOST_KEY_MATCH_BELOW,
 	/* OpenDKIM's plain tables: user@host, host, user@.domain for each
 	   parent domain, .domain likewise, user@*, "*" */
 	ROOST_KEY_MATCH_TABLE,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * keys-dir: a directory of keys named <domain>.<selector>.key (Mailu's
- * layout, and Kubernetes Secrets).
+ * layout, and Kubernetes Secrets), or one key_file for some domains.
  *
  * A file that changes is seen by inotify or by polling; the directory is then
  * read anew, and only keys whose text changed are parsed.
@@ -138,6 +138,32 @@ static int add_file(const struct roost_milter_settings *settings,
 	return 0;
 }
 
+/* key_file, once for each of its domains. */
+static int list_key_file(const struct roost_milter_settings *settings,
+			 struct listing *listing, struct roost_err *err)
+{
+	struct key_file *file;
+	size_t i;
+	char *p;
+
+	for (i = 0; i < settings->key_domains.count; i++) {
+		file = listing_grow(listing, err);
+		if (file == NULL)
+			return -1;
+		file->path = strdup(settings->key_file);
+		file->domain = strdup(settings->key_domains.word[i]);
+		file->selector = strdup(settings->key_selector);
+		if (file->path == NULL || file->domain == NULL ||
+		    file->selector == NULL)
+			return roost_err_set(err, "out of memory");
+		for (p = file->domain; *p != '\0'; p++) {
+			if (*p >= 'A' && *p <= 'Z')
+				*p = (char)(*p - 'A' + 'a');
+		}
+	}
+	return 0;
+}
+
 static int list_files(const struct roost_milter_settings *settings,
 		      struct roost_key_report *report, struct listing *listing,
 		      struct roost_err *err)
@@ -239,14 +265,18 @@ static int load(struct roost_keys_source *source, struct roost_err *err)
 	int ret;
 
 	roost_key_report_init(&report);
-	ret = list_files(settings, &report, &listing, err);
+	ret = *settings->key_file != '\0'
+		      ? list_key_file(settings, &listing, err)
+		      : list_files(settings, &report, &listing, err);
 	if (ret < 0)
 		goto out;
 	take_state(&listing, &state);
 	if (!source->failed && source->state.len > 0 &&
 	    strcmp(roost_buf_str(&state), roost_buf_str(&source->state)) == 0)
 		goto out;
-	key_load.set = roost_key_set_new(ROOST_KEY_MATCH_DOMAIN);
+	key_load.set = roost_key_set_new(settings->subdomains
+						 ? ROOST_KEY_MATCH_BELOW
+						 : ROOST_KEY_MATCH_DOMAIN);
 	ret = key_load.set == NULL
 		      ? roost_err_set(err, "out of memory")
 		      : load_files(source, &listing, &key_load, err);
@@ -285,7 +315,7 @@ static void on_changed(void *ctx)
 
 static bool dir_wanted(const struct roost_milter_settings *settings)
 {
-	return *settings->key_directory != '\0';
+	return *settings->key_directory != '\0' || *settings->key_file != '\0';
 }
 
 static void dir_close(struct roost_keys_source **_source)
@@ -319,7 +349,12 @@ static struct roost_keys_source *dir_open(const struct roost_keys_env *env,
 				on_changed, source, err);
 	/* watch first: what changes while it is read is then seen */
 	if (source->watch != NULL) {
-		roost_watch_add(source->watch, env->settings->key_directory);
+		if (*env->settings->key_file != '\0')
+			roost_watch_add_file(source->watch,
+					     env->settings->key_file);
+		else
+			roost_watch_add(source->watch,
+					env->settings->key_directory);
 		if (load(source, err) == 0)
 			return source;
 	}

@@ -118,7 +118,9 @@ static int load_rows(struct roost_keys_source *source, const PGresult *result,
 {
 	struct roost_key_report report;
 	struct roost_key_load load = {
-		.set = roost_key_set_new(ROOST_KEY_MATCH_DOMAIN),
+		.set = roost_key_set_new(source->env->settings->subdomains
+						 ? ROOST_KEY_MATCH_BELOW
+						 : ROOST_KEY_MATCH_DOMAIN),
 		.previous = source->set,
 		.report = &report,
 		.min_bits =

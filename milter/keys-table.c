@@ -25,22 +25,6 @@ struct roost_keys_source {
 	bool failed;
 };
 
-/* Watches the directory of a file. */
-static void watch_file(struct roost_watch *watch, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir;
-
-	if (slash == NULL) {
-		roost_watch_add(watch, ".");
-		return;
-	}
-	dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	if (dir != NULL)
-		roost_watch_add(watch, dir);
-	free(dir);
-}
-
 static void take_state(const struct roost_keys_source *source,
 		       const struct roost_key_table *table,
 		       struct roost_buf *state)
@@ -55,7 +39,7 @@ static void take_state(const struct roost_keys_source *source,
 		if (key->path == NULL)
 			continue;
 		roost_key_file_state(key->path, state);
-		watch_file(source->watch, key->path);
+		roost_watch_add_file(source->watch, key->path);
 	}
 }
 
@@ -191,9 +175,10 @@ static struct roost_keys_source *table_open(const struct roost_keys_env *env,
 	source->watch = roost_watch_new(env->base, s->key_poll_interval,
 					on_changed, source, err);
 	if (source->watch != NULL) {
-		watch_file(source->watch, roost_key_table_path(s->key_table));
-		watch_file(source->watch,
-			   roost_key_table_path(s->signing_table));
+		roost_watch_add_file(source->watch,
+				     roost_key_table_path(s->key_table));
+		roost_watch_add_file(source->watch,
+				     roost_key_table_path(s->signing_table));
 		if (load(source, err) == 0)
 			return source;
 	}

@@ -14,6 +14,7 @@ libroost_milter_la_SOURCES = \
 	milter/keys.c milter/keys.h \
 	milter/keys-dir.c milter/keys-pg.c milter/keys-table.c \
 	milter/milter-conf.c milter/milter-conf.h \
+	milter/opendkim-conf.c milter/opendkim-conf.h \
 	milter/snapshot.c milter/snapshot.h \
 	milter/table-file.c milter/table-file.h \
 	milter/watch.c milter/watch.h

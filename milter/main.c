@@ -8,6 +8,7 @@
 #include "milter/callbacks.h"
 #include "milter/keys.h"
 #include "milter/milter-conf.h"
+#include "milter/opendkim-conf.h"
 #include "milter/server.h"
 #include "milter/snapshot.h"
 
@@ -222,6 +223,8 @@ int main(int argc, char *argv[])
 		.name = "roost-milter",
 		.conf_path = "/etc/roost/milter.conf",
 		.table = &roost_milter_conf_table,
+		.import_option = "opendkim-conf",
+		.import = roost_opendkim_conf_load,
 		.check = roost_milter_conf_check,
 		.init = milter_init,
 		.run = milter_run,

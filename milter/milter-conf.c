@@ -3,6 +3,7 @@
 #include "milter/milter-conf.h"
 
 #include "milter/internal-hosts.h"
+#include "milter/key-load.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -42,6 +43,14 @@ static const struct roost_conf_row rows[] = {
 	    "else the newest file (of equally old ones, the last name).", ),
 	ROW(selectors, LIST, "",
 	    "Selectors in key_directory to prefer, the most wanted first.", ),
+	ROW(key_file, PATH, "",
+	    "One private key (PEM) for all of key_domains, instead of "
+	    "key_directory.", ),
+	ROW(key_selector, STRING, "", "Selector of key_file.", ),
+	ROW(key_domains, LIST, "", "Domains that key_file signs for.", ),
+	ROW(subdomains, BOOL, "no",
+	    "Sign for domains below a domain of key_directory, key_file or "
+	    "postgres, too, with the key and the name of that domain.", ),
 	ROW(key_table, STRING, "",
 	    "OpenDKIM's KeyTable: a file of lines \"name "
 	    "domain:selector:path\". Paths are taken from the table's "
@@ -103,6 +112,9 @@ static const struct roost_conf_row rows[] = {
 	    "From, To, Subject, Date, Cc, Reply-To, Message-ID",
 	    "Header fields that nobody may add later: named once more in the "
 	    "signature than they are present.", ),
+	ROW(omit_headers, LIST, "",
+	    "Header fields that are never signed, whatever the other lists "
+	    "say.", ),
 	ROW(signature_lifetime, DURATION, "0",
 	    "Time after which a signature expires (x=). 0: never.", ),
 	ROW(on_missing_key, ENUM, "tempfail",
@@ -183,6 +195,42 @@ static int check_listen(const struct roost_conf *conf,
 	return 0;
 }
 
+/* key_file, key_selector and key_domains need each other. */
+static int check_key_file(const struct roost_conf *conf,
+			  const struct roost_milter_settings *s,
+			  struct roost_err *err)
+{
+	const char *origin = roost_conf_origin_of(conf, "key_file"), *why;
+	size_t i;
+
+	if (*s->key_file == '\0' && *s->key_selector == '\0' &&
+	    s->key_domains.count == 0)
+		return 0;
+	if (*s->key_file == '\0' || *s->key_selector == '\0' ||
+	    s->key_domains.count == 0)
+		return roost_err_set(err,
+				     "%s: key_file, key_selector and "
+				     "key_domains need each other",
+				     origin);
+	if (*s->key_directory != '\0')
+		return roost_err_set(err,
+				     "%s: key_file and key_directory exclude "
+				     "each other",
+				     origin);
+	for (i = 0; i < s->key_domains.count; i++) {
+		why = roost_key_load_check_name(s->key_domains.word[i],
+						s->key_selector);
+		if (why == NULL && strcmp(s->key_domains.word[i], "%") == 0)
+			why = "bad domain name";
+		if (why != NULL)
+			return roost_err_set(
+				err, "%s: key_domains: %s: %s",
+				roost_conf_origin_of(conf, "key_domains"),
+				s->key_domains.word[i], why);
+	}
+	return 0;
+}
+
 static int check_sources(const struct roost_conf *conf,
 			 const struct roost_milter_settings *s,
 			 struct roost_err *err)
@@ -197,11 +245,11 @@ static int check_sources(const struct roost_conf *conf,
 				     roost_conf_origin_of(conf, name), name);
 	}
 	if (*s->key_directory == '\0' && *s->key_table == '\0' &&
-	    *s->postgres == '\0')
+	    *s->key_file == '\0' && *s->postgres == '\0')
 		return roost_err_set(err, "no keys: set key_directory, "
-					  "key_table and signing_table, or "
-					  "postgres");
-	return 0;
+					  "key_table and signing_table, "
+					  "key_file, or postgres");
+	return check_key_file(conf, s, err);
 }
 
 int roost_milter_conf_check(const struct roost_conf *conf,
@@ -213,7 +261,12 @@ int roost_milter_conf_check(const struct roost_conf *conf,
 		return roost_err_set(
 			err, "%s: sign_headers: From must be signed",
 			roost_conf_origin_of(conf, "sign_headers"));
-	if (check_headers(conf, "sign_headers", &s->sign_headers, err) < 0 ||
+	if (has_word(&s->omit_headers, "From"))
+		return roost_err_set(
+			err, "%s: omit_headers: From must be signed",
+			roost_conf_origin_of(conf, "omit_headers"));
+	if (check_headers(conf, "omit_headers", &s->omit_headers, err) < 0 ||
+	    check_headers(conf, "sign_headers", &s->sign_headers, err) < 0 ||
 	    check_headers(conf, "oversign_headers", &s->oversign_headers, err) <
 		    0 ||
 	    check_listen(conf, s, err) < 0)
@@ -255,14 +308,25 @@ static int words_copy(const struct roost_conf_words *from, bool lower,
 	return 0;
 }
 
+/* Without the names of `omit`. */
 static int names_copy(const struct roost_conf_words *from,
+		      const struct roost_conf_words *omit,
 		      struct roost_sign_names *to)
 {
-	struct roost_conf_words words = { 0 };
-	int ret = words_copy(from, false, &words);
+	const char **kept = calloc(from->count + 1, sizeof(*kept));
+	struct roost_conf_words words = { .word = kept }, copy = { 0 };
+	int ret = -1;
+	size_t i;
 
-	to->names = words.word;
-	to->count = words.count;
+	for (i = 0; kept != NULL && i < from->count; i++) {
+		if (!has_word(omit, from->word[i]))
+			kept[words.count++] = from->word[i];
+	}
+	if (kept != NULL)
+		ret = words_copy(&words, false, &copy);
+	free(kept);
+	to->names = copy.word;
+	to->count = copy.count;
 	return ret;
 }
 
@@ -292,8 +356,10 @@ static int signing_fill(struct roost_signing *signing,
 	signing->ingress = roost_cidr_set_new();
 	if (signing->internal == NULL || signing->ingress == NULL ||
 	    words_copy(&s->domains, true, &signing->domains) < 0 ||
-	    names_copy(&s->sign_headers, &signing->rules.sign) < 0 ||
-	    names_copy(&s->oversign_headers, &signing->rules.oversign) < 0)
+	    names_copy(&s->sign_headers, &s->omit_headers,
+		       &signing->rules.sign) < 0 ||
+	    names_copy(&s->oversign_headers, &s->omit_headers,
+		       &signing->rules.oversign) < 0)
 		return roost_err_set(err, "out of memory");
 	if (roost_cidr_set_add_all(signing->internal, s->internal_networks,
 				   err) < 0 ||

@@ -24,6 +24,9 @@ struct roost_milter_settings {
 	int64_t socket_mode;
 	const char *key_directory;
 	struct roost_conf_words selectors;
+	const char *key_file, *key_selector;
+	struct roost_conf_words key_domains;
+	bool subdomains;
 	const char *key_table, *signing_table;
 	const char *postgres, *postgres_table, *postgres_query;
 	const char *postgres_channel;
@@ -34,7 +37,7 @@ struct roost_milter_settings {
 	struct roost_cidr_set *internal_networks, *ingress_networks;
 	const char *internal_hosts;
 	int64_t canonicalization;
-	struct roost_conf_words sign_headers, oversign_headers;
+	struct roost_conf_words sign_headers, oversign_headers, omit_headers;
 	int64_t signature_lifetime;
 	int64_t on_missing_key, on_bad_from, on_unparseable_from, on_error;
 	int64_t on_long_line;

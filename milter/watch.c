@@ -118,6 +118,21 @@ void roost_watch_add(struct roost_watch *watch, const char *dir)
 	(void)inotify_add_watch(watch->fd, dir, WATCHED);
 }
 
+void roost_watch_add_file(struct roost_watch *watch, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir;
+
+	if (slash == NULL) {
+		roost_watch_add(watch, ".");
+		return;
+	}
+	dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	if (dir != NULL)
+		roost_watch_add(watch, dir);
+	free(dir);
+}
+
 void roost_watch_free(struct roost_watch **_watch)
 {
 	struct roost_watch *watch = *_watch;

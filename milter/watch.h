@@ -30,6 +30,9 @@ struct roost_watch *roost_watch_new(struct event_base *base, int64_t poll_ms,
    each tick of the timer. A directory named twice counts once. */
 void roost_watch_add(struct roost_watch *watch, const char *dir);
 
+/* Watches the directory that a file is in. */
+void roost_watch_add_file(struct roost_watch *watch, const char *path);
+
 void roost_watch_free(struct roost_watch **watch);
 
 #endif

@@ -16,13 +16,14 @@
 #include "daemon/privileges.h"
 #include "milter/keys.h"
 #include "milter/message.h"
+#include "milter/opendkim-conf.h"
 #include "tools/ctl-dkim-mail.h"
 
 #define CONF_PATH "/etc/roost/milter.conf"
 #define OVERRIDES_MAX 64
 
 struct site {
-	const char *path, *overrides[OVERRIDES_MAX];
+	const char *path, *opendkim_path, *overrides[OVERRIDES_MAX];
 	size_t override_count;
 	struct roost_log log;
 	struct roost_conf *conf;
@@ -37,6 +38,8 @@ static bool take_option(struct site *site, int c)
 {
 	if (c == 'c')
 		site->path = optarg;
+	else if (c == 'O')
+		site->opendkim_path = optarg;
 	else if (c == 'o' && site->override_count < OVERRIDES_MAX)
 		site->overrides[site->override_count++] = optarg;
 	else
@@ -102,9 +105,14 @@ static int site_open(struct site *site, struct roost_err *err)
 
 	if (input.path == NULL && access(CONF_PATH, F_OK) == 0)
 		input.path = CONF_PATH;
+	if (site->opendkim_path != NULL)
+		input.path = site->opendkim_path;
 	site->log.level = ROOST_LOG_WARNING;
 	site->log.fd = STDERR_FILENO;
-	site->conf = roost_conf_load(&roost_milter_conf_table, &input, err);
+	site->conf = site->opendkim_path != NULL
+			     ? roost_opendkim_conf_load(&input, err)
+			     : roost_conf_load(&roost_milter_conf_table, &input,
+					       err);
 	if (site->conf == NULL || roost_milter_conf_check(site->conf, err) < 0)
 		return -1;
 	site->settings = roost_conf_settings(site->conf);
@@ -144,7 +152,7 @@ int roost_ctl_dkim_check(int argc, char *argv[])
 	int c, status = 0;
 	size_t i;
 
-	while ((c = getopt(argc, argv, "c:o:")) != -1) {
+	while ((c = getopt(argc, argv, "c:o:O:")) != -1) {
 		if (!take_option(&site, c))
 			return -1;
 	}
@@ -287,7 +295,7 @@ int roost_ctl_dkim_test(int argc, char *argv[])
 	struct roost_err err;
 	int c, ret;
 
-	while ((c = getopt(argc, argv, "Ha:l:c:o:")) != -1) {
+	while ((c = getopt(argc, argv, "Ha:l:c:o:O:")) != -1) {
 		if (c == 'H')
 			q.headers = true;
 		else if (c == 'a')

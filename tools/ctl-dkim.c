@@ -16,9 +16,11 @@ static const struct {
 	  "genkey [-p] [-t rsa|ed25519] [-b BITS] [-D DIRECTORY | -f FILE] "
 	  "[-u USER] DOMAIN SELECTOR" },
 	{ "dns", roost_ctl_dkim_dns, "dns [-p] [-d DOMAIN -s SELECTOR] FILE" },
-	{ "check", roost_ctl_dkim_check, "check [-c FILE] [-o name=value]..." },
+	{ "check", roost_ctl_dkim_check,
+	  "check [-c FILE | -O OPENDKIM_CONF] [-o name=value]..." },
 	{ "test", roost_ctl_dkim_test,
-	  "test [-H] [-c FILE] [-o name=value]... [-a ADDRESS] [-l LOGIN] "
+	  "test [-H] [-c FILE | -O OPENDKIM_CONF] [-o name=value]... [-a "
+	  "ADDRESS] [-l LOGIN] "
 	  "[MESSAGE]" },
 	{ "verify", roost_ctl_dkim_verify,
 	  "verify [-k KEY_FILE]... [-r RECORD_FILE]... [MESSAGE]" },

@@ -49,8 +49,11 @@ tests_fuzz_fuzz_key_SOURCES = tests/fuzz/fuzz-key.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_key_LDADD = libroost-dkim.la $(FUZZ_LIBS)
 
 if MILTER
-FUZZ_TARGETS += tests/fuzz/fuzz-key-table
+FUZZ_TARGETS += tests/fuzz/fuzz-key-table tests/fuzz/fuzz-opendkim-conf
 endif
+tests_fuzz_fuzz_opendkim_conf_SOURCES = tests/fuzz/fuzz-opendkim-conf.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_opendkim_conf_LDADD = libroost-milter.la $(FUZZ_LIBS)
 tests_fuzz_fuzz_key_table_SOURCES = tests/fuzz/fuzz-key-table.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_key_table_LDADD = libroost-milter.la $(FUZZ_LIBS)
 

@@ -72,6 +72,10 @@ check_PROGRAMS += tests/unit/test-milter-keys tests/unit/test-milter-manual \
 	tests/unit/test-milter-message
 TESTS += tests/unit/test-milter-keys tests/unit/test-milter-manual \
 	tests/unit/test-milter-message
+check_PROGRAMS += tests/unit/test-milter-opendkim
+TESTS += tests/unit/test-milter-opendkim
+tests_unit_test_milter_opendkim_SOURCES = tests/unit/test-milter-opendkim.c
+tests_unit_test_milter_opendkim_LDADD = libroost-milter.la $(TEST_UNIT_LIBS)
 tests_unit_test_milter_manual_SOURCES = tests/unit/test-milter-manual.c
 tests_unit_test_milter_manual_LDADD = libroost-milter.la $(TEST_UNIT_LIBS)
 tests_unit_test_milter_keys_SOURCES = tests/unit/test-milter-keys.c
