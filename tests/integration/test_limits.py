@@ -36,6 +36,10 @@ def server(redis):
     return f'{redis.address}:{redis.port}'
 
 
+# where Redis is not to be given up: a loaded machine may be slow
+PATIENT = {'redis_timeout': '5s'}
+
+
 def when_up(policyd):
     wait_until(lambda: policyd.metric('roost_policy_redis_up') == 1, 10,
                'the script in Redis')
@@ -43,10 +47,10 @@ def when_up(policyd):
 
 
 def test_one_limit_for_all_nodes(lab, redis):
-    first = when_up(Policyd(lab, redis=server(redis),
-                            limit_user='5/1h').start())
-    second = when_up(Second(lab, redis=server(redis),
-                            limit_user='5/1h').start())
+    first = when_up(Policyd(lab, redis=server(redis), limit_user='5/1h',
+                            **PATIENT).start())
+    second = when_up(Second(lab, redis=server(redis), limit_user='5/1h',
+                            **PATIENT).start())
     assert answers(first, [login()] * 3) == [DUNNO] * 3
     assert answers(second, [login()] * 3) == [DUNNO] * 2 + [LIMITED]
     assert answers(first, [login('ALICE@example.com')]) == [LIMITED]
@@ -118,7 +122,7 @@ def test_limits(lab, where):
     redis = Redis(lab).start() if where == 'redis' else None
     policyd = Policyd(lab, limit_user='1/1h')
     if redis:
-        policyd.settings['redis'] = server(redis)
+        policyd.settings |= {'redis': server(redis)} | PATIENT
     policyd.start()
     if redis:
         when_up(policyd)
@@ -145,7 +149,7 @@ def test_limits(lab, where):
 
 def test_redis_forgets_the_script(lab, redis):
     policyd = when_up(Policyd(lab, redis=server(redis),
-                              limit_user='2/1h').start())
+                              limit_user='2/1h', **PATIENT).start())
     assert answers(policyd, [login()]) == [DUNNO]
     redis.call('SCRIPT', 'FLUSH')
     assert answers(policyd, [login()]) == [DUNNO]  # by itself
@@ -206,7 +210,7 @@ def test_refuse_without_redis(lab):
 def test_pipelined_requests_wait_their_turn(lab, redis):
     """Clients that do not wait for answers get them in order."""
     policyd = when_up(Policyd(lab, redis=server(redis),
-                              limit_user='300/1h').start())
+                              limit_user='300/1h', **PATIENT).start())
     data = (login() + request('198.51.100.7')) * 500
     with policyd.connect() as connection:
         sender = threading.Thread(target=connection.sendall, args=(data,))

@@ -177,6 +177,8 @@ MALFORMED = [b'x', b'01:a,', b'5:map a;', b'0:,', b'3:map,', b'99999:',
 
 
 def test_malformed_and_slow_clients(maps):
+    lookup(maps, 'lists', 'x')
+    before = maps.rss_kib()
     for data in MALFORMED:
         with connect(maps) as connection:
             connection.sendall(data)
@@ -195,7 +197,8 @@ def test_malformed_and_slow_clients(maps):
     for connection in silent:
         connection.close()
     wait_until(lambda: lookup_or_none(maps), 10, 'room again')
-    assert maps.rss_kib() < 40000
+    # 1024 connections; sanitizers keep what is freed for a while
+    assert maps.rss_kib() - before < 65536
 
 
 def lookup_or_none(policyd):
