@@ -184,6 +184,20 @@ static int fence_get_status(struct mailbox *box,
 	return 0;
 }
 
+/* A fast sync leaves changes of flags and expunges in the index alone for some
+   seconds. An index that was moved dies with the node or with its lease: what
+   the client is told to be done must be in the store by then. */
+static enum mailbox_sync_flags sync_flags(struct mailbox *box,
+					  enum mailbox_sync_flags flags)
+{
+	struct roost_mailbox *rbox = roost_mail_box(box);
+
+	if (!rbox->unsynced)
+		return flags;
+	rbox->unsynced = FALSE;
+	return flags & ENUM_NEGATE(MAILBOX_SYNC_FLAG_FAST);
+}
+
 static struct mailbox_sync_context *
 fence_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 {
@@ -192,7 +206,7 @@ fence_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 
 	if (!roost_fence_enter(box))
 		return index_mailbox_sync_init(box, flags, TRUE);
-	ctx = super_of(box)->sync_init(box, flags);
+	ctx = super_of(box)->sync_init(box, sync_flags(box, flags));
 	if (show_modseq(box) < 0) {
 		(void)super_of(box)->sync_deinit(ctx, &status);
 		roost_fence_set_error(box);
@@ -213,6 +227,7 @@ fence_transaction_commit(struct mailbox_transaction_context *t,
 		super_of(box)->transaction_rollback(t);
 		return -1;
 	}
+	roost_mail_box(box)->unsynced = is_moved(box);
 	ret = super_of(box)->transaction_commit(t, changes_r);
 	roost_fence_leave();
 	return ret;

@@ -61,6 +61,7 @@ struct roost_mailbox {
 	int state_fd;
 	bool restoring; /* between the two steps of a restore */
 	struct timeout *to_pack;
+	bool unsynced; /* committed since the last sync */
 };
 
 struct roost_user *roost_mail_user(struct mail_user *user);
