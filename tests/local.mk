@@ -12,6 +12,7 @@ AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)' builddir='$(builddir)'; \
 include tests/unit/local.mk
 include tests/fuzz/local.mk
 include tests/dovecot/local.mk
+include tests/model/local.mk
 
 # not the folders: what was built in them would come along
 EXTRA_DIST += $(wildcard $(srcdir)/tests/lab/*.py) \
