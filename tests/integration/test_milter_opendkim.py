@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """roost-milter in the place of OpenDKIM: with its settings file as it is."""
+import pathlib
 import re
 import shutil
 
@@ -7,6 +8,8 @@ import pytest
 
 from milter_site import (ACCEPT, Keys, fails_to_start, headers, metric,
                          milter, sign, signed_by)
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2]
 
 
 def opendkim(lab, text, **options):
@@ -38,29 +41,10 @@ def docker_mailserver(lab, keys):
     (folder / 'SigningTable').write_text(
         '*@example.org mail._domainkey.example.org\n')
     (folder / 'TrustedHosts').write_text('127.0.0.1\nlocalhost\n')
-    return f'''
-AutoRestart             Yes
-AutoRestartRate         10/1h
-UMask                   002
-Syslog                  yes
-SyslogSuccess           Yes
-LogWhy                  Yes
-RemoveOldSignatures     Yes
-
-Canonicalization        relaxed/simple
-
-ExternalIgnoreList      refile:{folder}/TrustedHosts
-InternalHosts           refile:{folder}/TrustedHosts
-KeyTable                refile:{folder}/KeyTable
-SigningTable            refile:{folder}/SigningTable
-
-Mode                    sv
-PidFile                 /var/run/opendkim/opendkim.pid
-SignatureAlgorithm      rsa-sha256
-UserID                  opendkim:opendkim
-Socket                  SOCKET
-OmitHeaders             Message-ID, Date, Return-Path, Received, DKIM-Signature
-''', folder
+    howto = (SOURCES / 'docs/howto-opendkim.md').read_text()
+    text = howto.split('```')[1]
+    return text.replace('/etc/opendkim/', f'{folder}/').replace(
+        'inet:8891@localhost', 'SOCKET'), folder
 
 
 def test_docker_mailservers_layout(lab):
