@@ -281,6 +281,12 @@ static void lookup_checked(const struct roost_agent_node *node,
 		claim_wait_away(claim, "Redis cannot be asked");
 	else if (state == ROOST_LEASE_PEER_DEAD)
 		lookup_unpinned(claim); /* as its next claim will find it */
+	else if (node == NULL)
+		claim_wait(claim, SILENT_RETRY_MSECS, ROOST_AGENT_BUSY_MSECS,
+			   "busy",
+			   t_strdup_printf("Redis does not know node %s, "
+					   "which owns the user",
+					   claim->owner));
 	else
 		claim_finish_node(claim, node, TRUE, claim->owner_epoch);
 }

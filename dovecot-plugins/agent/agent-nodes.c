@@ -177,7 +177,12 @@ static void node_answered(const struct roost_agent_redis_reply *reply,
 		read_free(read);
 		return;
 	}
-	if (node != NULL && strcmp(node->boot, read->boot) == 0)
+	/* nor is a record that is missing: a wipe took it, and the node asserts
+	   its boot again. An expired record or a newer boot is a lasting fact.
+	   What a whole wipe took has no pins either that wait for this. */
+	if (node == NULL)
+		state = ROOST_LEASE_PEER_SILENT;
+	else if (strcmp(node->boot, read->boot) == 0)
 		state = roost_lease_peer(node->left, 0,
 					 node->ttl_msecs * NSECS_PER_MSEC);
 	read->callback(node, state, FALSE, read->context);

@@ -48,7 +48,7 @@ unsigned int roost_agent_nodes_port(const struct roost_agent_node *node,
 
 /* Calls back with what Redis says about that boot of the node: at once if
    what is known says that it lives, else after asking. node: NULL if Redis
-   knows no such node (then it is dead). failed: could not ask. */
+   knows no such node (then it counts as silent). failed: could not ask. */
 typedef void roost_agent_nodes_callback_t(const struct roost_agent_node *node,
 					  enum roost_lease_peer state,
 					  bool failed, void *context);

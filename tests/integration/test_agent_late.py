@@ -114,3 +114,26 @@ def test_a_late_release_takes_no_user_away(pair, words):
             'n1', str(opened.epoch)]
         assert claim(n2, user).owner == 'n1'
         assert call(n2, '', 'OPEN', user, 'imap', 78).code == 'owner'
+
+
+def test_a_missing_record_is_no_death(pair):
+    """A wipe may have taken it, and the node be about to assert it."""
+    n1, n2 = pair
+    user = user_placed_on(n1, 'n1')
+    assert claim(n1, user).self
+    n1.kill()
+    key = 'roost:node:{n1}'
+    record = n1.redis.call('HGETALL', key)
+    n1.redis.call('DEL', key)
+    wait_until(lambda: 'n1' not in n2.doveadm('roost', 'nodes').stdout, TTL,
+               'forgotten')
+    with Agent(n2, 'auth') as auth:
+        claimed = auth.send('CLAIM', user, 'imap')
+        looked = auth.send('LOOKUP', user, 'imap')
+        auth.socket.settimeout(TTL + 1)
+        with pytest.raises(TimeoutError):
+            auth.socket.recv(1)
+        auth.socket.settimeout(35)
+        n1.redis.call('HSET', key, *record)  # it has expired meanwhile
+        assert auth.reply(claimed).self
+        assert auth.reply(looked).ok
