@@ -34,7 +34,7 @@ class Hub:
 
     def __init__(self, lab):
         self.lab = lab
-        self.cuts = set()
+        self.cuts = {}  # rule -> its number: names alone are ambiguous
         self._numbers = itertools.count()
 
     def __enter__(self):
@@ -81,13 +81,13 @@ class Hub:
             rules = [f'from {one.address}', f'to {one.address}']
         for rule in rules:
             if rule not in self.cuts:
-                _ip(f'rule add {rule} blackhole')
-                self.cuts.add(rule)
+                self.cuts[rule] = 1000 + next(self._numbers)
+                _ip(f'rule add pref {self.cuts[rule]} {rule} blackhole')
 
     def heal(self):
         """Ends every cut."""
         while self.cuts:
-            _ip(f'rule del {self.cuts.pop()} blackhole')
+            _ip(f'rule del pref {self.cuts.popitem()[1]}')
 
 
 class _Holder(Component):

@@ -124,9 +124,9 @@ class Site:
         finally:
             abandon(client)
 
-    def wait_served(self, timeout=150):
-        """Every user gets in by way of every node; Dovecot itself may wait
-        120 s for a lock that a dead process left."""
+    def wait_served(self, timeout=40):
+        """Every user gets in by way of every node, after leases that may
+        have to end, and without waiting for a lock of a dead process."""
         for node in self.nodes:
             for account in self.accounts:
                 wait_until(lambda n=node, a=account: self.served(n, a),
