@@ -79,6 +79,10 @@ def spread(nodes, users):
 
 
 def release(node, user):
-    """Gives up the pin, once the last session has ended."""
+    """Gives up the pin, once the last session has ended, and waits until
+    Redis has done it: the agent answers before that."""
     wait_until(lambda: call(node, 'admin', 'RELEASE', user).ok, 10,
                f'release of {user}')
+    wait_until(lambda: 'pinned' not in
+               call(node, 'admin', 'LOOKUP', user, 'imap').keys, 10,
+               f'{user} without a pin')

@@ -357,7 +357,7 @@ def test_no_agent_is_a_temporary_failure_until_it_is_back(lab):
             return False
         return True
     wait_until(back, 60, 'logins', interval=0.5)
-    assert node.log.lines('temporary failure: .*roost-agent-auth')
+    node.log.wait_for('temporary failure: .*roost-agent-auth')
     assert lookup(node, 'alice')[0] == 0
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from lab import LogFile, demo_steps
 from lab.demo_stage import ALICE
+from lab.process import default_signals
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -20,7 +21,7 @@ def start_demo():
     return subprocess.Popen(
         [sys.executable, '-u', '-m', 'lab.demo'], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=default_signals,
         env=os.environ | {'PYTHONPATH': str(TESTS)})
 
 

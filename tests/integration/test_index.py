@@ -190,7 +190,7 @@ def test_fts_is_refused(lab):
         else {'mail_plugins': 'roost fts'}
     n.start()
     deliver(n)
-    assert n.log.lines('roost_index_not_moved.*fts')
+    n.log.wait_for('roost_index_not_moved.*fts')
     assert not list((n.dir / 'index').rglob('dovecot.index*'))
 
 
@@ -228,14 +228,14 @@ def test_missing_root_refuses(lab):
     n = node(lab)
     (n.dir / 'index').rmdir()
     refused(n)
-    assert n.log.lines('roost_index_root: .*index: No such file')
+    n.log.wait_for('roost_index_root: .*index: No such file')
 
 
 def test_root_writable_by_all_refuses(lab):
     n = node(lab)
     (n.dir / 'index').chmod(0o777)
     refused(n)
-    assert n.log.lines('roost_index_root: .*sticky bit')
+    n.log.wait_for('roost_index_root: .*sticky bit')
 
 
 @pytest.mark.parametrize('plant', ['symlink', 'owner', 'mode'])
@@ -258,7 +258,7 @@ def test_root_not_writable_refuses(lab):
     n = node(lab)
     (n.dir / 'index').chmod(0o755)
     refused(n)
-    assert n.log.lines('roost_index_root: .*mkdir')
+    n.log.wait_for('roost_index_root: .*mkdir')
 
 
 # ---- restore ---------------------------------------------------------------
@@ -273,6 +273,7 @@ def test_restart_with_emptied_root_restores_the_bundle(lab):
     assert identity(n) == who
     # a clean hand-over: nothing to be told again
     assert highest(n) == modseq
+    n.log.wait_for('roost_index_restored mailbox=INBOX', since=mark)
     line = n.log.lines('roost_index_restored mailbox=INBOX', mark)[0]
     assert re.search(r'from=bundle bytes=[1-9]\d* messages=3 ms=\d+\.\d+ '
                      rf'modseq={modseq} floor=0$', line)
@@ -302,6 +303,7 @@ def test_restored_once_per_node(lab):
     mark = restart_empty(n)
     for _ in range(3):
         mailbox(n)
+    n.log.wait_for('roost_index_restored mailbox=INBOX', since=mark)
     assert len(n.log.lines('roost_index_restored mailbox=INBOX', mark)) == 1
 
 
@@ -313,6 +315,7 @@ def test_index_of_an_earlier_lease_is_kept_if_nobody_came_between(lab):
     mark = n.log.mark()
     n.start()
     assert mailbox(n) == before and highest(n) == modseq
+    n.log.wait_for('roost_index_restored mailbox=INBOX', since=mark)
     line = n.log.lines('roost_index_restored mailbox=INBOX', mark)
     assert not line or 'floor=0' in line[0]
 
@@ -373,7 +376,7 @@ def test_owner_killed_other_node_takes_over(lab):
     validity, uids = mailbox(other)
     assert len(uids) == 3 and '\\Flagged' in uids[2]
     assert highest(other) >= modseq
-    assert other.log.lines('roost_index_restored mailbox=INBOX from=bundle')
+    other.log.wait_for('roost_index_restored mailbox=INBOX from=bundle')
     opened = [int(re.search(r'boottime=(\d+)', line)[1])
               for line in other.log.lines('roost_user_opened')]
     assert min(opened) > killed
@@ -422,6 +425,7 @@ def test_killed_after_changes(lab, bundle):
     assert now[0] == validity
     assert known == now[1] and len(now[1]) == len(uids) - 1
     assert highest(n) > modseq
+    n.log.wait_for('roost_index_restored mailbox=INBOX', since=mark)
     line = n.log.lines('roost_index_restored mailbox=INBOX', mark)[0]
     assert int(re.search(r'floor=(\d+)', line)[1]) > modseq
 
@@ -452,7 +456,7 @@ def test_leftovers_of_a_killed_writer(lab):
         os.chown(maildir(n) / f'dovecot-roost.{name}.tmp.n1', 5000, 5000)
     mark = n.log.mark()
     set_flag(n, '1', '\\Answered')
-    assert n.log.lines('roost_index_packed', mark)
+    n.log.wait_for('roost_index_packed', since=mark)
     assert not list(maildir(n).glob('*.tmp.*'))
 
 
@@ -511,6 +515,7 @@ def test_broken_bundle(lab, how):
     n.start()
     assert mailbox(n) == before
     assert highest(n) > modseq
+    n.log.wait_for('roost_index_not_trusted', since=mark)
     lines = n.log.lines('roost_index_not_trusted', mark)
     assert len(lines) == 1 and re.search(message, lines[0])
     assert 'dovecot-roost.bundle' in lines[0]
@@ -564,6 +569,7 @@ def test_broken_floor_record(lab, how):
     assert highest(n) > 1_600_000_000_000
     known, _ = resync(n, before[0], modseq, {})
     assert known == before[1]
+    n.log.wait_for('roost_index_not_trusted', since=mark)
     lines = n.log.lines('roost_index_not_trusted', mark)
     assert len(lines) == (how != 'missing')
 
@@ -586,6 +592,7 @@ def test_backup_without_our_files(lab):
 def test_deliveries_do_not_pack_each_time(lab):
     n = node(lab)
     deliver(n, 10)
+    n.log.wait_for('roost_index_packed')
     assert len(n.log.lines('roost_index_packed')) == 1
 
 
@@ -618,6 +625,7 @@ def test_session_packs_what_it_has_cached(lab):
         client.ok('select', 'INBOX')
         client.ok('fetch', '1:*', '(ENVELOPE)')
     wait_closed(n)
+    n.log.wait_for('roost_index_packed', since=mark)
     packed = n.log.lines('roost_index_packed', mark)
     assert len(packed) == 1 and 'messages=3 cached=3' in packed[0]
 
@@ -636,6 +644,7 @@ def test_last_session_packs(lab):
     assert not n.log.lines('roost_index_packed', mark)
     second.logout()
     wait_closed(n)
+    n.log.wait_for('roost_index_packed', since=mark)
     assert len(n.log.lines('roost_index_packed', mark)) == 1
 
 
@@ -648,8 +657,8 @@ def test_less_cached_data_does_not_replace_more(lab):
     for path in (n.dir / 'index').rglob('.INBOX/dovecot.index.cache'):
         path.unlink()
     set_flag(n, '2')
-    assert n.log.lines('roost_index_not_packed: the bundle there has 3 '
-                       'messages cached, this index only 0')
+    n.log.wait_for('roost_index_not_packed: the bundle there has 3 '
+                   'messages cached, this index only 0')
     assert bundle.read_bytes() == good
     # but fewer messages explain fewer cached ones
     with imap(n, 'alice', 'secret') as client:
@@ -696,7 +705,7 @@ def test_promise_cannot_be_written(lab):
                            ' '.join(lines))
         assert all(int(value) <= modseq for value in shown)
     wait_closed(n)
-    assert n.log.lines('roost_index_refused: .*floor')
+    n.log.wait_for('roost_index_refused: .*floor')
     blocked.rmdir()
     assert highest(n) >= modseq
     assert not n.log.lines('Panic|killed with signal')
@@ -751,6 +760,7 @@ def test_lost_lease_refuses(lab, line):
         status, answer = 'BYE', ''
     assert status != 'OK' or 'BYE' in answer
     assert contents(n.store) == before
+    n.log.wait_for('roost_fenced')
     n.log.wait_for('roost_fenced')
     assert len(n.log.lines('roost_fenced')) == 1
 

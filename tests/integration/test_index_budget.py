@@ -70,7 +70,7 @@ def test_least_recently_used_leaves(node):
         client.ok('select', 'INBOX')
         lines = client.ok('fetch', '1', '(FLAGS)')
         assert b'\\Flagged' in lines[0]
-    assert node.log.lines('from=bundle .*messages=1 .*floor=0$')
+    node.log.wait_for('from=bundle .*messages=1 .*floor=0$')
 
 
 def test_packed_ones_go_before_others(node):

@@ -11,6 +11,7 @@ import pytest
 
 from lab import Dovecot, Lab, LabError, Postfix, Postgres, Redis, SmtpSink, \
     imap, lmtp_send, message, smtp_send, wait_until
+from lab.process import default_signals
 
 USERS = {'alice': 'secret'}
 
@@ -107,6 +108,7 @@ def test_signal_ends_everything(number):
     with subprocess.Popen(
             [sys.executable, '-c', script], stdout=subprocess.PIPE, text=True,
             stderr=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=default_signals,
             env=os.environ | {'PYTHONPATH': str(
                 Path(__file__).resolve().parents[1])}) as run:
         folder = Path(run.stdout.readline().strip())

@@ -156,7 +156,7 @@ def test_master_user_is_proxied(nodes, lab):
             return False  # not reloaded yet
     for node in (owner, other):
         wait_until(lambda n=node: works(n), 15, 'master login')
-    assert other.log.lines('proxy.user1')
+    other.log.wait_for('proxy.user1')
     with pytest.raises(imap.error, match='AUTHENTICATIONFAILED'):
         imap(other, 'user1*chief', 'wrong')
 
@@ -174,7 +174,7 @@ def test_challenge_mechanism_is_refused_on_the_wrong_node(nodes):
     for _ in range(4):
         with pytest.raises(imap.error, match='UNAVAILABLE'):
             login(other, 'user1', Cram)
-    assert other.log.lines('a CRAM-MD5 login cannot be proxied')
+    other.log.wait_for('a CRAM-MD5 login cannot be proxied')
     login(other, 'user1')
 
 
@@ -208,7 +208,7 @@ def test_proxied_mail_is_never_proxied_again(nodes, lab):
             peer.ehlo()
             peer.mail('x@example.org')
             assert peer.rcpt('user1', [f'XRCPTFORWARD={hop}'])[0] == answer
-    assert other.log.lines('temporary failure: proxied here by n9')
+    other.log.wait_for('temporary failure: proxied here by n9')
 
 
 def test_stranger_cannot_forge_the_hop(nodes):
@@ -219,7 +219,7 @@ def test_stranger_cannot_forge_the_hop(nodes):
             self.ok('xatom', 'ID', '("x-forward-roost_hop" "n9")')
             return super().login(user, password)
     Stranger(other, 'user1', USERS['user1']).logout()
-    assert owner.log.lines(f'{LOGIN}.*user1')
+    owner.log.wait_for(f'{LOGIN}.*user1')
 
 
 def test_dead_owner_is_followed_although_the_password_is_cached(nodes):
@@ -234,5 +234,5 @@ def test_dead_owner_is_followed_although_the_password_is_cached(nodes):
             return False
         return True
     wait_until(works, 40, 'user1 on the other node', interval=0.2)
-    assert other.log.lines(f'{LOGIN}.*user1')
+    other.log.wait_for(f'{LOGIN}.*user1')
     lmtp_send(other, 'x@example.org', 'user1')

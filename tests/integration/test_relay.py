@@ -91,7 +91,7 @@ def test_who_relays(site):
     assert site.rcpt(TRUSTED, relay)[0] == 250
     assert len(site.world.wait(3)) == 3
     for rule in ('ingress', 'not-trusted', 'authenticated', 'trusted'):
-        assert site.policyd.log.lines(f'event=policy_decision .*rule={rule} ')
+        site.policyd.log.wait_for(f'event=policy_decision .*rule={rule} ')
 
 
 def test_without_the_daemon_in_the_list_it_is_an_open_relay(lab):
@@ -147,7 +147,7 @@ def test_xclient_login_is_no_login(lab):
     site = Site(lab, postfix={'smtpd_authorized_xclient_hosts': f'{net}.0/24'})
     relay = 'victim@external.test'
     assert site.rcpt(INGRESS, relay, xclient='LOGIN=alice')[0] == 554
-    assert site.policyd.log.lines('rule=ingress .*sasl=yes')
+    site.policyd.log.wait_for('rule=ingress .*sasl=yes')
     assert site.rcpt(TRUSTED, relay,
                      xclient=f'LOGIN=alice ADDR={net}.{OUTSIDE}')[0] == 554
     assert site.rcpt(TRUSTED, relay, xclient='ADDR=[UNAVAILABLE]')[0] == 554
@@ -183,8 +183,8 @@ def test_forged_proxy_header(lab):
                 answer = stream.readline()
             assert int(answer[:3]) == code, (source, dest, answer)
     assert site.left() == 0
-    assert site.policyd.log.lines('rule=loopback-mask')
-    assert site.policyd.log.lines('rule=ingress-server')
+    site.policyd.log.wait_for('rule=loopback-mask')
+    site.policyd.log.wait_for('rule=ingress-server')
 
 
 def test_grant_for_some_sender_domains(site):
@@ -231,7 +231,7 @@ def test_observe_never_relays_what_postfix_refuses(lab):
     assert site.rcpt(INGRESS, relay)[0] == 554
     assert site.rcpt(TRUSTED, relay)[0] == 250
     assert site.left() == 1
-    assert site.policyd.log.lines('verdict=reject rule=ingress .*observe')
+    site.policyd.log.wait_for('verdict=reject rule=ingress .*observe')
 
 
 def test_explain_gives_the_verdict_of_the_daemon(site):

@@ -161,7 +161,7 @@ def test_mesh_gateway_and_trusted_client(outside):
             mark = policyd.log.mark()
             code = rcpt(outside, source, server, relay, **options)[0]
             assert code in (250, 554)
-            assert policyd.log.lines(f'rule={rule} ', since=mark)
+            policyd.log.wait_for(f'rule={rule} ', since=mark)
             return code == 250
 
         through = {'source': '203.0.113.1', 'server': '203.0.113.1',

@@ -134,5 +134,5 @@ def test_proxy_without_an_address(site):
     session = Session(site, site.lab.address(INGRESS), PROXY_PORT, LOCAL_V2)
     assert session.send('victim@external.test') == 554
     session.close()
-    assert site.policyd.log.lines('rule=ingress ')
+    site.policyd.log.wait_for('rule=ingress ')
     assert site.left() == 0

@@ -83,6 +83,13 @@ class LogFile:
             '    ' + line for line in self.text().splitlines()[-lines:])
 
 
+def default_signals():
+    """For preexec_fn: signals that a job in the background ignores end the
+    program again."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def mount_namespace(pid):
     """Names the mount namespace of a live process; None if it is gone."""
     try:
