@@ -88,7 +88,8 @@ def test_paused_node_answers_after_resume(lab):
         with pytest.raises(TimeoutError):
             client.raw('NOOP')
         node.resume()
-    assert 'alice' not in node.doveadm('who').stdout
+    wait_until(lambda: 'alice' not in node.doveadm('who').stdout, 10,
+               'the end of the session')
 
 
 def test_failure_to_start_shows_the_log(lab):

@@ -68,7 +68,7 @@ def test_refused_while_another_node_holds_the_owner(nodes):
     release(there, bob)
     with imap(here, alice, PASSWORD) as friend:
         friend.ok('select', folder)
-        assert opened(here, bob)
+        here.log.wait_for(f'roost_user_opened user={bob} ')
         with imap(there, bob, PASSWORD) as owner:
             assert owner.status_items()['MESSAGES'] == 1
         assert owner_of(nodes, bob)[0] is here
